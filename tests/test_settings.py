@@ -1,0 +1,115 @@
+"""Settings: read once from an environment, and refused with one list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.identifiers import RoleArn
+from chalicelib.settings import Settings, SettingsError, TokenRules
+
+PEM = "-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----"
+ENOUGH = {
+    "AWS_REGION": "eu-central-1",
+    "TABLE_NAME": "rolecall-prod",
+    "SERVICE_ROLE_ARN": "arn:aws:iam::111122223333:role/rolecall-prod",
+    "JWT_ISSUER": "https://login.example.com/",
+    "JWT_AUDIENCE": "rolecall",
+    "JWT_JWKS_URL": "https://login.example.com/keys",
+}
+
+
+def test_the_required_variables_are_enough() -> None:
+    """What has a safe default need not be set."""
+    assert Settings.from_environment(ENOUGH) == Settings(
+        region="eu-central-1",
+        table_name="rolecall-prod",
+        service_role=RoleArn("aws", "111122223333", "/", "rolecall-prod"),
+        tokens=TokenRules("https://login.example.com/", "rolecall", jwks_url="https://login.example.com/keys"),
+        allowed_origin=None,
+        connection_cache_seconds=10,
+        log_level="INFO",
+        aws_endpoint=None,
+    )
+
+
+def test_every_variable_is_read() -> None:
+    """Each setting has a variable that changes it, but for the local AWS, which a deployed service can't be given."""
+    environ = {name: text for name, text in ENOUGH.items() if name != "JWT_JWKS_URL"} | {
+        "JWT_PUBLIC_KEY": PEM,
+        "JWT_ALGORITHMS": "RS256, EdDSA",
+        "JWT_AUDIENCE_CLAIM": "client_id",
+        "JWT_TENANT_CLAIM": "https://example.com/tenant",
+        "JWT_SCOPES_CLAIM": "scp",
+        "JWT_SCOPE_PREFIX": "rolecall/",
+        "ALLOWED_ORIGIN": "https://app.example.com",
+        "CONNECTION_CACHE_SECONDS": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+
+    assert Settings.from_environment(environ) == Settings(
+        region="eu-central-1",
+        table_name="rolecall-prod",
+        service_role=RoleArn("aws", "111122223333", "/", "rolecall-prod"),
+        tokens=TokenRules(
+            "https://login.example.com/",
+            "rolecall",
+            audience_claim="client_id",
+            tenant_claim="https://example.com/tenant",
+            scopes_claim="scp",
+            scope_prefix="rolecall/",
+            algorithms=("RS256", "EdDSA"),
+            public_key=PEM.replace("\\n", "\n"),
+        ),
+        allowed_origin="https://app.example.com",
+        connection_cache_seconds=0,
+        log_level="WARNING",
+    )
+
+
+def test_an_empty_environment_lists_all_that_is_missing() -> None:
+    """An operator mends everything at once instead of one restart for each variable."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment({})
+
+    assert refused.value.problems == (
+        "AWS_REGION is not set.",
+        "TABLE_NAME is not set.",
+        "SERVICE_ROLE_ARN is not set.",
+        "JWT_ISSUER is not set.",
+        "JWT_AUDIENCE is not set.",
+        "Set one of JWT_JWKS_URL and JWT_PUBLIC_KEY: where the keys are that sign the tokens.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("AWS_REGION", "us-east-1.evil.com", id="a region that is a host name"),
+        pytest.param("TABLE_NAME", "a b", id="a table with a space"),
+        pytest.param("SERVICE_ROLE_ARN", "arn:aws:iam::111122223333:user/x", id="a user for a role"),
+        pytest.param("JWT_JWKS_URL", "http://login.example.com/keys", id="keys without TLS"),
+        pytest.param("JWT_ALGORITHMS", "HS256", id="a shared secret"),
+        pytest.param("JWT_ALGORITHMS", "none", id="no signature"),
+        pytest.param("JWT_ALGORITHMS", "RS256,", id="an empty algorithm"),
+        pytest.param("JWT_PUBLIC_KEY", "ssh-rsa AAAA", id="a key in another form"),
+        pytest.param("ALLOWED_ORIGIN", "*", id="any origin"),
+        pytest.param("ALLOWED_ORIGIN", "https://app.example.com/", id="an origin with a path"),
+        pytest.param("ALLOWED_ORIGIN", "http://app.example.com", id="an origin without TLS"),
+        pytest.param("CONNECTION_CACHE_SECONDS", "61", id="a cache of more than a minute"),
+        pytest.param("CONNECTION_CACHE_SECONDS", "-1", id="a negative time"),
+        pytest.param("CONNECTION_CACHE_SECONDS", "ten", id="a word for a number"),
+        pytest.param("LOG_LEVEL", "verbose", id="no such level"),
+    ],
+)
+def test_a_variable_that_makes_no_sense_is_named(name: str, text: str) -> None:
+    """The service does not start with a setting that it would have to guess at."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(ENOUGH | {name: text})
+
+    assert any(problem.startswith(f"{name}: ") for problem in refused.value.problems)
+
+
+def test_two_sources_of_keys_contradict_each_other() -> None:
+    """A fixed key and a key set at once would leave open which one counts."""
+    with pytest.raises(SettingsError, match="Set one of JWT_JWKS_URL and JWT_PUBLIC_KEY"):
+        Settings.from_environment(ENOUGH | {"JWT_PUBLIC_KEY": PEM})
