@@ -50,7 +50,6 @@ class TokenRules:
     algorithms: tuple[str, ...] = ("ES256", "RS256")
     jwks_url: str | None = None
     public_key: str | None = None
-    leeway_seconds: int = 30
 
 
 @dataclass(frozen=True, slots=True)

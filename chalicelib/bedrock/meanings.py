@@ -1,0 +1,276 @@
+"""What AWS's refusals mean: one table, read from the top; the first row that fits is taken.
+
+Rows fit by service, code and phrases of the text: phrases, never whole sentences, because AWS rewords them, and one of
+them holds a typographic apostrophe. Sources: reports of AWS's users (the threads stand in tests/cases/aws_errors.json)
+and the statuses of the service models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from chalicelib.errors import WhoseFix
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a failure is to us. `passing`: worth another try of ours; `retry`: worth one of the client's."""
+
+    code: str
+    whose_fix: WhoseFix
+    fix: str
+    retry: bool = False
+    passing: bool = False
+    retry_after: int | None = None
+
+
+class Row(NamedTuple):
+    """Which failures mean this: any of the codes, all of the phrases (small letters), for one service or for all."""
+
+    codes: str
+    phrases: tuple[str, ...]
+    meaning: Meaning
+    service: str = ""
+
+
+_WAIT = "Wait a moment and try again; the quota is that of the customer's AWS account."
+_MODELS = "GET /v1/models lists what this role can call in its region."
+_OURS = "This is a fault of this service; tell its operator the request id."
+THROTTLED = Meaning("rate_limit_exceeded", "aws", _WAIT, retry=True, passing=True, retry_after=2)
+_KEYS = Meaning(
+    "invalid_aws_credentials", "customer", "Check access key, secret and session token; they must belong together."
+)
+
+ROWS: Final = (
+    # STS
+    Row(
+        "AccessDenied",
+        ("no identity-based policy", "sts:assumerole"),
+        Meaning(
+            "operator_may_not_assume", "operator", "Give the service's role sts:AssumeRole on the customer's role."
+        ),
+        "sts",
+    ),
+    Row(
+        "AccessDenied",
+        ("sts:tagsession",),
+        Meaning(
+            "assume_role_denied",
+            "operator",
+            "Leave out session tags: the customer's trust policy has no sts:TagSession.",
+        ),
+        "sts",
+    ),
+    Row(
+        "AccessDenied",
+        (),
+        Meaning(
+            "assume_role_denied",
+            "customer",
+            "Check that the role exists and that its trust policy is the one of this connection, then verify again.",
+        ),
+        "sts",
+    ),
+    Row(
+        "RegionDisabledException",
+        (),
+        Meaning("sts_region_disabled", "customer", "Activate STS for this region: IAM console, Account settings."),
+        "sts",
+    ),
+    Row("PackedPolicyTooLarge PackedPolicyTooLargeException", (), Meaning("internal_error", "operator", _OURS), "sts"),
+    Row(
+        "MalformedPolicyDocument MalformedPolicyDocumentException",
+        (),
+        Meaning("internal_error", "operator", _OURS),
+        "sts",
+    ),
+    Row(
+        "ValidationError",
+        ("maxsessionduration",),
+        Meaning("session_too_long", "customer", "Set the role's maximum session duration to one hour or more."),
+        "sts",
+    ),
+    Row("ValidationError", (), Meaning("internal_error", "operator", _OURS), "sts"),
+    Row(
+        "ExpiredToken ExpiredTokenException InvalidClientTokenId SignatureDoesNotMatch",
+        (),
+        Meaning("service_credentials_invalid", "operator", "Check the credentials that the service runs with."),
+        "sts",
+    ),
+    # Keys and sessions
+    Row(
+        "ExpiredTokenException ExpiredToken RequestExpired",
+        (),
+        Meaning("expired_credentials", "customer", "Call again with fresh credentials.", retry=True),
+    ),
+    Row("UnrecognizedClientException InvalidClientTokenId", (), _KEYS),
+    Row(
+        "SignatureDoesNotMatch InvalidSignatureException IncompleteSignature IncompleteSignatureException"
+        " MissingAuthenticationToken MissingAuthenticationTokenException",
+        (),
+        _KEYS,
+    ),
+    # Access to models
+    Row(
+        "AccessDeniedException AccessDenied",
+        ("explicit deny", "service control policy"),
+        Meaning(
+            "scp_denied", "customer", "An organization policy denies this; ask who administers the AWS organization."
+        ),
+    ),
+    Row(
+        "AccessDeniedException AccessDenied",
+        ("explicit deny", "resource control policy"),
+        Meaning(
+            "scp_denied", "customer", "An organization policy denies this; ask who administers the AWS organization."
+        ),
+    ),
+    Row(
+        "AccessDeniedException",
+        ("marketplace",),
+        Meaning(
+            "model_subscription_required",
+            "customer",
+            "An administrator of the account must subscribe to the model once: policies/marketplace-policy.json.",
+            retry_after=120,
+        ),
+    ),
+    Row(
+        "AccessDeniedException",
+        ("invalid_payment_instrument",),
+        Meaning("model_subscription_required", "customer", "Add a valid payment method to the AWS account."),
+    ),
+    Row(
+        "AccessDeniedException ResourceNotFoundException FTUFormNotFilled",
+        ("use case",),
+        Meaning(
+            "model_use_case_required",
+            "customer",
+            "Fill in Anthropic's use case form in the Bedrock console, once for the account.",
+            retry_after=900,
+        ),
+    ),
+    Row(
+        "AccessDeniedException ValidationException",
+        ("guardrail",),
+        Meaning("guardrail_required", "customer", "Give the connection the guardrail that the account requires."),
+    ),
+    Row(
+        "AccessDeniedException AccessDenied",
+        ("not authorized to perform",),
+        Meaning(
+            "role_permission_denied",
+            "customer",
+            "Attach this connection's permissions policy to the role. A profile needs the permission on the profile and"
+            " on its model in every region that it leads to.",
+        ),
+    ),
+    Row(
+        "AccessDeniedException",
+        ("access to the model",),
+        Meaning("model_access_denied", "customer", "Enable access to the model in this region of the account."),
+    ),
+    Row("BadCScoreException", (), Meaning("account_not_authorized", "aws", "Ask AWS support about the account.")),
+    Row(
+        "AccessDeniedException AccessDenied",
+        (),
+        Meaning("model_access_denied", "customer", "Check the account's access to this model in this region."),
+    ),
+    # The request
+    Row(
+        "ValidationException",
+        ("on-demand throughput",),
+        Meaning("inference_profile_required", "customer", f"Call the model through an inference profile. {_MODELS}"),
+    ),
+    Row("ValidationException", ("model identifier",), Meaning("model_not_found", "customer", _MODELS)),
+    *(
+        Row(
+            "ValidationException",
+            (phrase,),
+            Meaning("context_length_exceeded", "customer", "Send less text, or use a model with a larger context."),
+        )
+        for phrase in ("too long", "too many tokens", "too many input tokens", "maxlength", "exceeds the maximum")
+    ),
+    *(
+        Row(
+            "ValidationException",
+            (phrase,),
+            Meaning("model_access_denied", "customer", "Check the account's settings."),
+        )
+        for phrase in ("data retention", "operation not allowed")
+    ),
+    *(
+        Row(
+            "ValidationException",
+            (phrase,),
+            Meaning("unsupported_parameter", "customer", "Use a model that can do this."),
+        )
+        for phrase in (
+            "doesn't support",
+            "doesn\N{RIGHT SINGLE QUOTATION MARK}t support",
+            "not supported",
+            "unsupported",
+        )
+    ),
+    Row("ValidationException", (), Meaning("invalid_value", "customer", "Change the request as the text says.")),
+    Row(
+        "ResourceNotFoundException",
+        ("end of its life",),
+        Meaning("model_end_of_life", "customer", f"Use a newer model. {_MODELS}"),
+    ),
+    Row(
+        "ResourceNotFoundException",
+        ("legacy",),
+        Meaning("model_legacy", "customer", f"Use a newer model. {_MODELS}"),
+    ),
+    Row("ResourceNotFoundException", (), Meaning("model_not_found", "customer", _MODELS)),
+    Row("ConflictException", (), Meaning("conflict", "customer", "Change the request as the text says.")),
+    Row("RequestEntityTooLargeException", (), Meaning("body_too_large", "customer", "Send less.")),
+    # Busy and broken
+    Row(
+        "ThrottlingException Throttling",
+        ("per day",),
+        Meaning("daily_token_quota_exceeded", "aws", "The account's daily quota is used up; ask AWS to raise it."),
+    ),
+    Row("ThrottlingException Throttling TooManyRequestsException RequestLimitExceeded", (), THROTTLED),
+    Row(
+        "ServiceQuotaExceededException",
+        (),
+        Meaning("insufficient_quota", "aws", "Ask AWS to raise the account's quota."),
+    ),
+    Row(
+        "ModelNotReadyException",
+        (),
+        Meaning(
+            "model_not_ready", "aws", "The model is being loaded; try again.", retry=True, passing=True, retry_after=10
+        ),
+    ),
+    # Clients would run a long job again, so they are told not to.
+    Row("ModelTimeoutException", (), Meaning("model_timeout", "aws", "Ask for a shorter answer.")),
+    Row("ModelErrorException ModelStreamErrorException", (), Meaning("model_error", "aws", "Try again.", retry=True)),
+    Row(
+        "InternalServerException InternalFailure InternalServerError",
+        (),
+        Meaning("upstream_error", "aws", "Try again.", retry=True, passing=True),
+    ),
+    Row(
+        "ServiceUnavailableException ServiceUnavailable",
+        (),
+        Meaning("service_unavailable", "aws", "Try again.", retry=True, passing=True, retry_after=2),
+    ),
+)
+UNKNOWN: Final = Meaning("unrecognised", "aws", "Tell AWS support the request id.")
+FAILED: Final = Meaning("upstream_error", "aws", "Try again.", retry=True, passing=True)
+
+
+def meaning_of(service: str, status: int, code: str, message: str) -> Meaning:
+    """Return what a refusal means; a code that no row has is judged by its status, and honestly unknown below 500."""
+    text = message.lower()
+    for row in ROWS:
+        if code in row.codes.split() and row.service in {"", service} and all(phrase in text for phrase in row.phrases):
+            return row.meaning
+    if status == 429:
+        return THROTTLED
+    return FAILED if status >= 500 else UNKNOWN

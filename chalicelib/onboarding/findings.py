@@ -1,0 +1,124 @@
+"""Findings: what to tell the customer, one thing each, in words that say whose change it is and what to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from chalicelib.bedrock.failures import AwsRefusal
+    from chalicelib.errors import WhoseFix
+    from chalicelib.identifiers import RoleArn
+    from chalicelib.onboarding.connection import Connection
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to tell the customer. `evidence` holds AWS's code and request id, and what was asked for."""
+
+    code: str
+    severity: Severity
+    whose_fix: WhoseFix
+    message: str
+    fix: str
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+def assume_role_denied(
+    connection: Connection, role_arn: RoleArn, service_role: RoleArn, refusal: AwsRefusal
+) -> Finding:
+    """Say that STS refused the right external ID: one sentence for every cause, so each is named, likely ones first."""
+    return Finding(
+        "assume_role_denied",
+        "error",
+        "customer",
+        f"AWS did not let us assume {role_arn} with this connection's external ID. It gives the same answer when the"
+        f" role does not exist, when its trust policy does not name us, and when it asks for another external ID.",
+        f"1. Check that a role named {role_arn.name} exists in account {role_arn.account_id}."
+        f" 2. Replace its trust policy by this connection's: it names {service_role} and external ID"
+        f" {connection.external_id}."
+        " 3. If you changed it a moment ago, wait a minute and verify again: IAM takes some seconds."
+        " 4. If it still fails, ask your AWS administrator whether an organization policy (SCP or RCP) denies"
+        " sts:AssumeRole to other accounts.",
+        _evidence(refusal, role_arn=str(role_arn)),
+    )
+
+
+_STRANGERS = {
+    "refused_without_external_id": "no external ID at all",
+    "refused_with_similar_external_id": "another external ID that begins like ours",
+    "refused_with_foreign_external_id": "an external ID of another form",
+    "refused_with_other_case": "the external ID in other case",
+}
+
+
+def external_id_not_enforced(role_arn: RoleArn, let_in: Sequence[str]) -> Finding:
+    """Say that the role let probes in that it must refuse; `let_in` holds the ids of those checks."""
+    ways = [_STRANGERS[check] for check in let_in]
+    return Finding(
+        "external_id_not_enforced",
+        "error",
+        "customer",
+        f"{role_arn} can be assumed with {', with '.join(ways)}. Anyone who learns the role's ARN could make us use it"
+        " on their behalf, so this connection stays closed.",
+        "Replace the role's whole trust policy by this connection's. Its condition must be StringEquals on"
+        " sts:ExternalId, without IfExists, ForAllValues, StringLike or IgnoreCase, and no second statement may allow"
+        " sts:AssumeRole without it. Then verify again.",
+        {"role_arn": str(role_arn), "let_in": ", ".join(let_in)},
+    )
+
+
+def probe_inconclusive(check_title: str, refusal: AwsRefusal) -> Finding:
+    """Say that AWS's answer to a probe was neither yes nor no, so it proves nothing."""
+    return Finding(
+        refusal.code,
+        "error",
+        refusal.whose_fix or "aws",
+        f"The check “{check_title}” got no clear answer: {refusal.message}",
+        refusal.fix or "Verify again in a minute.",
+        _evidence(refusal),
+    )
+
+
+def bedrock_refused(code: str, refusal: AwsRefusal, **asked: str) -> Finding:
+    """Say that Bedrock refused a call that the role's permissions should allow, or that a model can't be called."""
+    return Finding(
+        code,
+        "error",
+        refusal.whose_fix or "customer",
+        refusal.message,
+        refusal.fix or "Attach this connection's permissions policy to the role, then verify again.",
+        _evidence(refusal, **asked),
+    )
+
+
+def no_bedrock_in(region: str) -> Finding:
+    """Say that the connection's region has no Bedrock, which from outside is a host that does not answer."""
+    return Finding(
+        "bedrock_not_in_region",
+        "error",
+        "customer",
+        f"Amazon Bedrock is not offered in {region}, so nothing answered there.",
+        "Create a connection for a region that has Bedrock, such as us-east-1 or eu-central-1.",
+        {"region": region},
+    )
+
+
+def nothing_to_invoke() -> Finding:
+    """Say that no model could be chosen for the invocation."""
+    return Finding(
+        "no_model_to_invoke",
+        "warning",
+        "customer",
+        "No text model of the connection's scope is offered in its region, so no model was invoked.",
+        "Choose models that the region has, or leave the model scope open; GET /v1/models lists them.",
+    )
+
+
+def _evidence(refusal: AwsRefusal, **more: str) -> dict[str, str]:
+    evidence = {"aws_code": refusal.aws_code, "aws_request_id": refusal.aws_request_id, **more}
+    return {name: value for name, value in evidence.items() if value}

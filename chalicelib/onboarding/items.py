@@ -1,0 +1,114 @@
+"""How a connection and its events lie in DynamoDB: one table, `pk` and `sk`, low-level attribute values.
+
+TENANT#t / CONNECTION#id, EXTERNAL_ID#x / EXTERNAL_ID, CONNECTION#id / EVENT#time#n, CONNECTION#id / REPORT,
+TENANT#t / IDEMPOTENCY#key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from chalicelib.identifiers import ConnectionId, ExternalId, RoleArn
+from chalicelib.onboarding.connection import Connection, Guardrail, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    Item = dict[str, AttributeValueTypeDef]
+
+
+def tenant_key(tenant: str) -> str:
+    """Return the partition of a tenant. Quoted: tenant `a#RATE` must not name a partition of tenant `a`."""
+    return "TENANT#" + quote(tenant, safe="")
+
+
+def connection_key(tenant: str, connection_id: ConnectionId) -> Item:
+    """Return the key of a connection. The tenant is part of it: another tenant's connection can't be named."""
+    return {"pk": {"S": tenant_key(tenant)}, "sk": {"S": f"CONNECTION#{connection_id}"}}
+
+
+def external_id_key(external_id: ExternalId) -> Item:
+    """Return the key that makes an external ID unique, and stays when the connection is gone."""
+    return {"pk": {"S": f"EXTERNAL_ID#{external_id}"}, "sk": {"S": "EXTERNAL_ID"}}
+
+
+def report_key(connection_id: ConnectionId) -> Item:
+    """Return the key of a connection's last verification report."""
+    return {"pk": {"S": f"CONNECTION#{connection_id}"}, "sk": {"S": "REPORT"}}
+
+
+def from_connection(connection: Connection) -> Item:
+    """Return the item of a connection, its key included. What is None is left out."""
+    texts = {
+        "tenant": connection.tenant,
+        "id": str(connection.id),
+        "name": connection.name,
+        "external_id": str(connection.external_id),
+        "region": connection.region,
+        "status": connection.status.value,
+        "created_at": to_text(connection.created_at),
+        "updated_at": to_text(connection.updated_at),
+        "expires_at": to_text(connection.expires_at),
+        "account_id": connection.account_id,
+        "role_arn": _optional_text(connection.role_arn),
+        "candidate_role_arn": _optional_text(connection.candidate_role_arn),
+        "role_unique_id": connection.role_unique_id,
+        "verified_at": to_text(connection.verified_at),
+        "guardrail_identifier": connection.guardrail.identifier if connection.guardrail else None,
+        "guardrail_version": connection.guardrail.version if connection.guardrail else None,
+    }
+    item: Item = {name: {"S": text} for name, text in texts.items() if text is not None}
+    item["version"] = {"N": str(connection.version)}
+    item["usable"] = {"BOOL": connection.usable}
+    item["open_to_strangers"] = {"BOOL": connection.open_to_strangers}
+    if connection.models is not None:
+        item["models"] = {"L": [{"S": model} for model in connection.models]}
+    return connection_key(connection.tenant, connection.id) | item
+
+
+def to_connection(item: Mapping[str, Any]) -> Connection:
+    """Return the connection of an item that `from_connection` made."""
+    texts = {name: value["S"] for name, value in item.items() if "S" in value}
+    guardrail = texts.get("guardrail_identifier")
+    return Connection(
+        tenant=texts["tenant"],
+        id=ConnectionId(texts["id"]),
+        name=texts["name"],
+        external_id=ExternalId(texts["external_id"]),
+        region=texts["region"],
+        status=Status(texts["status"]),
+        version=int(item["version"]["N"]),
+        created_at=datetime.fromisoformat(texts["created_at"]),
+        updated_at=datetime.fromisoformat(texts["updated_at"]),
+        expires_at=_optional_time(texts.get("expires_at")),
+        models=tuple(model["S"] for model in item["models"]["L"]) if "models" in item else None,
+        guardrail=Guardrail(guardrail, texts["guardrail_version"]) if guardrail else None,
+        account_id=texts.get("account_id"),
+        role_arn=_optional_role(texts.get("role_arn")),
+        candidate_role_arn=_optional_role(texts.get("candidate_role_arn")),
+        role_unique_id=texts.get("role_unique_id"),
+        verified_at=_optional_time(texts.get("verified_at")),
+        usable=item["usable"]["BOOL"],
+        open_to_strangers=item["open_to_strangers"]["BOOL"],
+    )
+
+
+def to_text(at: datetime | None) -> str | None:
+    """Return a time as ISO 8601 in UTC, which sorts as text."""
+    return None if at is None else at.isoformat(timespec="milliseconds")
+
+
+def _optional_text(value: object | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _optional_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _optional_role(text: str | None) -> RoleArn | None:
+    return None if text is None else RoleArn.parse(text)

@@ -1,0 +1,106 @@
+"""Probes: one AWS call each, made to learn something. An outcome is a value; nothing here raises for what AWS says."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.bedrock.failures import explain
+from chalicelib.bedrock.sessions import PROBE_SECONDS, assume
+from chalicelib.bedrock.wire import AwsError, Unreachable
+from chalicelib.identifiers import ExternalId
+from chalicelib.onboarding.documents import deny_everything_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_sts import STSClient
+
+    from chalicelib.bedrock.failures import AwsRefusal
+    from chalicelib.bedrock.sessions import Grant, Session
+    from chalicelib.identifiers import RoleArn
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """AWS did what was asked."""
+
+    word = "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """AWS said no, and meant it: access denied, not a fault on the way."""
+
+    refusal: AwsRefusal
+    word = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Inconclusive:
+    """Neither yes nor no: throttled, unreachable, or an error that says nothing about the role."""
+
+    refusal: AwsRefusal
+    word = "inconclusive"
+
+
+Outcome = Passed | Refused | Inconclusive
+
+_ACCESS_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+def assume_as_agreed(sts: STSClient, grant: Grant) -> Session | Refused | Inconclusive:
+    """Assume the role with the external ID of the connection, under the session policy that calls will have."""
+    try:
+        return assume(
+            sts,
+            grant.role_arn,
+            grant.external_id,
+            session_policy=grant.session_policy,
+            name=f"{grant.connection_id}.verify",
+            seconds=PROBE_SECONDS,
+        )
+    except (AwsError, Unreachable) as failure:
+        return outcome_of(failure)
+
+
+def assume_as_stranger(sts: STSClient, role_arn: RoleArn, external_id: str | None, connection_id: str) -> Outcome:
+    """Try to get in as someone who does not have the external ID.
+
+    If AWS lets us in, the credentials go no further than this function, and a policy that denies everything binds them.
+    """
+    try:
+        assume(
+            sts,
+            role_arn,
+            external_id,
+            session_policy=deny_everything_policy(),
+            name=f"{connection_id}.negprobe",
+            seconds=PROBE_SECONDS,
+        )
+    except (AwsError, Unreachable) as failure:
+        return outcome_of(failure)
+    return Passed()
+
+
+def outcome_of(failure: AwsError | Unreachable) -> Refused | Inconclusive:
+    """Only AccessDenied is a refusal: a timeout taken for one would call an open role safe."""
+    if isinstance(failure, AwsError) and failure.code in _ACCESS_DENIED:
+        return Refused(explain(failure))
+    return Inconclusive(explain(failure))
+
+
+def similar_external_id(random_bytes: Callable[[int], bytes]) -> str:
+    """Return a fresh one of our own form: `StringLike: rolecall-*` lets it in, `StringEquals` does not."""
+    return str(ExternalId.generate(random_bytes))
+
+
+def foreign_external_id(random_bytes: Callable[[int], bytes]) -> str:
+    """Return a fresh one of another form: `StringLike: *` lets it in."""
+    return str(uuid.UUID(bytes=random_bytes(16), version=4))
+
+
+def other_case(external_id: str) -> str:
+    """Return the same ID in capitals: `StringEqualsIgnoreCase` lets it in."""
+    return external_id.upper()

@@ -1,0 +1,314 @@
+"""The registry: connections in DynamoDB. Conditional writes alone; a change and its audit event are one transaction."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.errors import ServiceError
+from chalicelib.identifiers import ConnectionId, ExternalId
+from chalicelib.onboarding import items
+from chalicelib.onboarding.connection import PENDING_LIFE, Connection, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from chalicelib.onboarding.connection import Guardrail
+
+IDEMPOTENCY_LIFE: Final = timedelta(hours=24)
+PAGE: Final = 50
+_ABSENT: Final = "attribute_not_exists(pk)"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a change, and from where: what the audit record says of it."""
+
+    subject: str
+    source_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """What a tenant may say of a new connection, already parsed. The external ID is not among it."""
+
+    name: str
+    region: str
+    models: tuple[str, ...] | None
+    account_id: str | None
+    guardrail: Guardrail | None
+
+    def fingerprint(self) -> str:
+        """Return what two requests under one idempotency key must share."""
+        guardrail = [self.guardrail.identifier, self.guardrail.version] if self.guardrail else None
+        fields = [self.name, self.region, self.models, self.account_id, guardrail]
+        return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+
+
+class Registry:
+    """Connections by tenant. Another tenant's connection and an unknown one are the same here: not found."""
+
+    def __init__(
+        self,
+        dynamodb: Callable[[], DynamoDBClient],
+        table_name: str,
+        *,
+        clock: Callable[[], datetime],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._table = table_name
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._listeners: list[Callable[[Connection], None]] = []
+
+    def on_change(self, listener: Callable[[Connection], None]) -> None:
+        """Have `listener` called with each connection that was created or changed here, after it was written."""
+        self._listeners.append(listener)
+
+    def _tell(self, changed: Connection) -> Connection:
+        for listener in self._listeners:
+            listener(changed)
+        return changed
+
+    def create(self, tenant: str, new: NewConnection, actor: Actor, idempotency_key: str | None = None) -> Connection:
+        """Store a new connection with a fresh external ID and return it.
+
+        The same idempotency key with the same content returns the connection made first; with other content it raises
+        `idempotency_key_reused`.
+        """
+        if idempotency_key is not None:
+            earlier = self._created_earlier(tenant, new, idempotency_key)
+            if earlier is not None:
+                return earlier
+        for _ in range(3):
+            connection = self._draft(tenant, new)
+            writes = [self._put(items.from_connection(connection), _ABSENT)]
+            writes.append(self._put(self._external_id_item(connection), _ABSENT))
+            writes.append(self._event(connection, "connection_created", actor, before=None))
+            if idempotency_key is not None:
+                writes.append(self._idempotency_write(connection, new, idempotency_key))
+            taken = self._transact(writes)
+            if not taken:
+                return self._tell(connection)
+            if idempotency_key is not None and len(writes) - 1 in taken:
+                # The same request, sent twice at once: the other one has just won.
+                earlier = self._created_earlier(tenant, new, idempotency_key)
+                if earlier is not None:
+                    return earlier
+        raise ServiceError("storage_unavailable", "No connection could be stored.", fix="Try again.", retry_after=1)
+
+    def get(self, tenant: str, connection_id: str) -> Connection:
+        """Return a connection of this tenant by a consistent read. Raises `connection_not_found`."""
+        parsed = ConnectionId.parse(connection_id)
+        item = None if parsed is None else self._get(items.connection_key(tenant, parsed))
+        if item is None:
+            raise not_found()
+        return items.to_connection(item)
+
+    def page(self, tenant: str, *, limit: int = PAGE, cursor: str | None = None) -> tuple[list[Connection], str | None]:
+        """Return up to `limit` connections of this tenant, in order of their ids, and the cursor of the next page."""
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :tenant AND begins_with(sk, :connection)",
+            "ExpressionAttributeValues": {
+                ":tenant": {"S": items.tenant_key(tenant)},
+                ":connection": {"S": "CONNECTION#"},
+            },
+            "Limit": limit,
+            "ConsistentRead": True,
+        }
+        if cursor is not None:
+            # Only an id travels in the cursor: the partition is always the tenant's own.
+            query["ExclusiveStartKey"] = items.connection_key(tenant, _id_of_cursor(cursor))
+        answer = self._dynamodb().query(**query)
+        found = [items.to_connection(item) for item in answer["Items"]]
+        more = "LastEvaluatedKey" in answer
+        return found, _cursor(found[-1].id) if more and found else None
+
+    def save(
+        self,
+        before: Connection,
+        after: Connection,
+        event_type: str,
+        actor: Actor,
+        report: Mapping[str, object] | None = None,
+    ) -> Connection:
+        """Replace `before` by `after`, with its event and, after a verification, its report; the version goes up.
+
+        Raises `connection_changed` when the stored version is no longer that of `before`, and then changes nothing.
+        """
+        after = replace(after, version=before.version + 1, updated_at=self._clock())
+        put = self._put(items.from_connection(after), "version = :version")
+        put["Put"]["ExpressionAttributeValues"] = {":version": {"N": str(before.version)}}
+        writes = [put, self._event(after, event_type, actor, before=before)]
+        if report is not None:
+            text = json.dumps(report, separators=(",", ":"))
+            writes.append(self._put(items.report_key(after.id) | {"report": {"S": text}}, None))
+        if self._transact(writes):
+            raise ServiceError(
+                "connection_changed",
+                "The connection was changed by another request in the meantime; nothing was written.",
+                fix="Get the connection again and repeat the change if it is still wanted.",
+            )
+        return self._tell(after)
+
+    def last_report(self, connection: Connection) -> dict[str, Any] | None:
+        """Return the report of the last verification, as it was answered."""
+        item = self._get(items.report_key(connection.id))
+        if item is None:
+            return None
+        report: dict[str, Any] = json.loads(item["report"]["S"])
+        return report
+
+    def _draft(self, tenant: str, new: NewConnection) -> Connection:
+        now = self._clock()
+        return Connection(
+            tenant=tenant,
+            id=ConnectionId.generate(self._random_bytes),
+            name=new.name,
+            external_id=ExternalId.generate(self._random_bytes),
+            region=new.region,
+            status=Status.PENDING,
+            version=1,
+            created_at=now,
+            updated_at=now,
+            expires_at=now + PENDING_LIFE,
+            models=new.models,
+            guardrail=new.guardrail,
+            account_id=new.account_id,
+        )
+
+    def _created_earlier(self, tenant: str, new: NewConnection, idempotency_key: str) -> Connection | None:
+        item = self._get(_idempotency_key(tenant, idempotency_key))
+        # DynamoDB deletes expired items days late, so an expired one counts as gone.
+        if item is None or int(item["ttl"]["N"]) <= self._clock().timestamp():
+            return None
+        if item["fingerprint"]["S"] != new.fingerprint():
+            raise ServiceError(
+                "idempotency_key_reused",
+                "This Idempotency-Key was used for a connection with other content.",
+                param="Idempotency-Key",
+                fix="Use a new key for each new connection.",
+            )
+        return self.get(tenant, item["connection_id"]["S"])
+
+    def _external_id_item(self, connection: Connection) -> items.Item:
+        owner: items.Item = {
+            "tenant": {"S": connection.tenant},
+            "connection_id": {"S": str(connection.id)},
+            "created_at": {"S": items.to_text(connection.created_at) or ""},
+        }
+        return items.external_id_key(connection.external_id) | owner
+
+    def _idempotency_write(self, connection: Connection, new: NewConnection, key: str) -> TransactWriteItemTypeDef:
+        now = self._clock()
+        item = _idempotency_key(connection.tenant, key) | {
+            "connection_id": {"S": str(connection.id)},
+            "fingerprint": {"S": new.fingerprint()},
+            "ttl": {"N": str(int((now + IDEMPOTENCY_LIFE).timestamp()))},
+        }
+        put = self._put(item, "attribute_not_exists(pk) OR #ttl <= :now")
+        put["Put"]["ExpressionAttributeNames"] = {"#ttl": "ttl"}
+        put["Put"]["ExpressionAttributeValues"] = {":now": {"N": str(int(now.timestamp()))}}
+        return put
+
+    def _event(
+        self, after: Connection, event_type: str, actor: Actor, *, before: Connection | None
+    ) -> TransactWriteItemTypeDef:
+        at = items.to_text(after.updated_at) or ""
+        item: items.Item = {
+            "pk": {"S": f"CONNECTION#{after.id}"},
+            "sk": {"S": f"EVENT#{at}#{after.version:010d}"},
+            "at": {"S": at},
+            "type": {"S": event_type},
+            "actor": {"S": actor.subject},
+            "source_ip": {"S": actor.source_ip},
+            "before": {"S": json.dumps(_audited(before))},
+            "after": {"S": json.dumps(_audited(after))},
+        }
+        return self._put(item, _ABSENT)
+
+    def _put(self, item: items.Item, condition: str | None) -> TransactWriteItemTypeDef:
+        put: TransactWriteItemTypeDef = {"Put": {"TableName": self._table, "Item": item}}
+        if condition is not None:
+            put["Put"]["ConditionExpression"] = condition
+        return put
+
+    def _get(self, key: items.Item) -> Mapping[str, Any] | None:
+        return self._dynamodb().get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+
+    def _transact(self, writes: Sequence[TransactWriteItemTypeDef]) -> list[int]:
+        """Write all or nothing. Returns the places whose condition did not hold; empty when all was written."""
+        dynamodb = self._dynamodb()
+        try:
+            dynamodb.transact_write_items(TransactItems=writes)
+        except dynamodb.exceptions.TransactionCanceledException as cancelled:
+            codes = [reason.get("Code") for reason in cancelled.response["CancellationReasons"]]
+            # TransactionConflict: another transaction held an item at this moment, which is a changed version too.
+            taken = [at for at, code in enumerate(codes) if code in {"ConditionalCheckFailed", "TransactionConflict"}]
+            if not taken:
+                raise
+            return taken
+        return []
+
+
+def not_found() -> ServiceError:
+    """Return the one answer for connections that do not exist and for those of other tenants."""
+    return ServiceError(
+        "connection_not_found",
+        "There is no such connection.",
+        param="connection_id",
+        fix="GET /v1/connections lists the connections of this tenant.",
+    )
+
+
+def _audited(connection: Connection | None) -> dict[str, object] | None:
+    if connection is None:
+        return None
+    return {
+        "status": connection.status.value,
+        "name": connection.name,
+        "region": connection.region,
+        "models": connection.models,
+        "external_id": str(connection.external_id),
+        "role_arn": None if connection.role_arn is None else str(connection.role_arn),
+        "version": connection.version,
+    }
+
+
+def _idempotency_key(tenant: str, key: str) -> items.Item:
+    # Hashed: the key is the client's text, of any length and alphabet.
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return {"pk": {"S": items.tenant_key(tenant)}, "sk": {"S": f"IDEMPOTENCY#{digest}"}}
+
+
+def _cursor(connection_id: ConnectionId) -> str:
+    return base64.urlsafe_b64encode(str(connection_id).encode()).decode().rstrip("=")
+
+
+def _id_of_cursor(cursor: str) -> ConnectionId:
+    text = ""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", cursor, re.ASCII):
+        with suppress(binascii.Error):
+            text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii", "replace")
+    connection_id = ConnectionId.parse(text)
+    if connection_id is None:
+        raise ServiceError(
+            "invalid_cursor",
+            "The cursor is not one that this list gave.",
+            param="cursor",
+            fix="Leave it out to begin at the first page.",
+        )
+    return connection_id

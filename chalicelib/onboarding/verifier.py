@@ -1,0 +1,113 @@
+"""Runs a verification of a connection's role and writes what came of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from chalicelib.bedrock.sessions import Grant
+from chalicelib.errors import ServiceError
+from chalicelib.identifiers import ModelId, RoleArn, parse_model_scope
+from chalicelib.onboarding.checks import Result, is_usable, strangers_let_in, verdict
+from chalicelib.onboarding.connection import Connection, Status, after_verification
+from chalicelib.onboarding.documents import session_policy
+from chalicelib.onboarding.report import report
+from chalicelib.onboarding.verification import Subject, Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.bedrock.sessions import Sessions
+    from chalicelib.bedrock.wire import Wire
+    from chalicelib.onboarding.registry import Actor, Registry
+    from chalicelib.services import Services
+
+
+def grant_of(connection: Connection, role_arn: RoleArn) -> Grant:
+    """Return the grant to act through `role_arn`, with the connection's own external ID and nobody else's."""
+    return Grant(
+        tenant=connection.tenant,
+        connection_id=str(connection.id),
+        version=connection.version,
+        role_arn=role_arn,
+        external_id=str(connection.external_id),
+        region=connection.region,
+        session_policy=session_policy(connection),
+    )
+
+
+class Verifier:
+    """Verifies roles: refuses requests that can't be right before any call, runs the checks, stores what came of it."""
+
+    def __init__(self, services: Services, registry: Registry, sessions: Sessions, wire: Wire) -> None:
+        self._services = services
+        self._registry = registry
+        self._sessions = sessions
+        self._wire = wire
+
+    def accept(self, connection: Connection, claimed_role_arn: str, invoke: bool | str) -> Subject:
+        """Return what would be verified; raises `ServiceError`, before any call, for what is wrong with the request."""
+        own = self._services.settings.service_role
+        role_arn = RoleArn.parse(claimed_role_arn)
+        if role_arn.partition != own.partition:
+            raise ServiceError(
+                "partition_mismatch",
+                f"The role is in partition {role_arn.partition}; this service runs in {own.partition}, and no role"
+                " reaches another partition.",
+                param="role_arn",
+                fix="Use a deployment of this product in the partition of your account.",
+            )
+        if role_arn.account_id == own.account_id:
+            raise ServiceError(
+                "own_account_role",
+                "The role is in this service's own AWS account. Give a role of yours.",
+                param="role_arn",
+                whose_fix="customer",
+            )
+        if connection.account_id is not None and role_arn.account_id != connection.account_id:
+            raise ServiceError(
+                "account_mismatch",
+                f"The role is in account {role_arn.account_id}; this connection is for {connection.account_id}.",
+                param="role_arn",
+                fix="Give a role of that account, or create another connection.",
+            )
+        if connection.status_at(self._services.clock()) is Status.EXPIRED:
+            raise ServiceError(
+                "connection_expired",
+                "This connection was not verified in 48 hours, so its external ID is no longer accepted.",
+                fix="Create a new connection and give the role its trust policy.",
+            )
+        if connection.models is not None:
+            parse_model_scope(connection.models, region=connection.region, account_id=role_arn.account_id)
+        if isinstance(invoke, str):
+            model = ModelId.parse(invoke, region=connection.region, account_id=role_arn.account_id, param="invoke")
+            connection.require_in_scope(str(model))
+        return Subject(connection, grant_of(connection, role_arn), own, invoke)
+
+    def run(self, subject: Subject, actor: Actor) -> Iterator[Result | dict[str, object]]:
+        """Yield each check's result as it is done, and last the report, which by then is stored.
+
+        Raises `connection_changed` when another request changed the connection meanwhile: nothing is written then.
+        """
+        before, role_arn = subject.connection, subject.grant.role_arn
+        started = time.monotonic()
+        # What was remembered of this connection may be what the customer has just mended.
+        self._sessions.forget(str(before.id))
+        own_region = self._services.settings.region
+        verification = Verification(subject, self._services.sts(own_region), self._wire, self._services.random_bytes)
+        yield from verification.run()
+        results, now = verification.results, self._services.clock()
+        after = after_verification(
+            before,
+            role_arn,
+            verdict(results),
+            let_strangers_in=bool(strangers_let_in(results)),
+            usable=is_usable(results),
+            role_unique_id=verification.role_unique_id,
+            now=now,
+        )
+        answer = report(
+            results, role_arn, after, checked_at=now, duration_ms=round((time.monotonic() - started) * 1000)
+        )
+        self._registry.save(before, after, f"verification_{verdict(results).value}", actor, answer)
+        yield answer

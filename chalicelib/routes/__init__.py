@@ -1,0 +1,50 @@
+"""The first room: HTTP. `create_app` joins the rooms and hands Chalice its routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Chalice
+
+from chalicelib import logs
+from chalicelib.bedrock.sessions import Sessions
+from chalicelib.bedrock.wire import Wire
+from chalicelib.onboarding.registry import Registry
+from chalicelib.onboarding.served import ServedConnections
+from chalicelib.onboarding.verifier import Verifier
+from chalicelib.routes import service
+from chalicelib.routes.auth import Authenticator
+from chalicelib.routes.boundary import Boundary
+from chalicelib.routes.inference import InferenceRoutes
+from chalicelib.routes.onboarding import OnboardingRoutes
+
+if TYPE_CHECKING:
+    from chalicelib.onboarding.connection import Connection
+    from chalicelib.services import Services
+
+
+def create_app(services: Services) -> Chalice:
+    """Return the app, ready for API Gateway's events. It makes no call and no client before the first request."""
+    settings = services.settings
+    logs.configure(settings.log_level)
+    # Chalice notes its version in the environment that it is given; the process's own is left alone.
+    app = Chalice("rolecall", configure_logs=False, env={})
+    authenticator = Authenticator(settings.tokens, clock=services.clock)
+    boundary = Boundary(app, authenticator, settings.allowed_origin)
+
+    registry = Registry(
+        lambda: services.dynamodb, settings.table_name, clock=services.clock, random_bytes=services.random_bytes
+    )
+    sessions = Sessions(lambda: services.sts(settings.region), services.clock)
+    served = ServedConnections(registry, services.clock, settings.connection_cache_seconds)
+    wire = Wire(endpoint=settings.aws_endpoint)
+
+    def forget(changed: Connection) -> None:
+        served.forget(changed.tenant)
+        sessions.forget(str(changed.id))
+
+    registry.on_change(forget)
+    service.register(boundary, settings)
+    OnboardingRoutes(services, registry, Verifier(services, registry, sessions, wire)).register(boundary)
+    InferenceRoutes(served, sessions, wire, services.clock).register(boundary)
+    return app

@@ -1,0 +1,170 @@
+"""The edge between HTTP and the rooms: an event becomes a request, an error becomes the envelope, nothing else leaks.
+
+Every answer passes through `Boundary`, Chalice's own 405 included. A view gets a `Request`, calls the domain and
+returns a `Reply` or an `EventStream`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import traceback
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import Response
+
+from chalicelib.bedrock.failures import AwsRefusal
+from chalicelib.errors import ServiceError
+from chalicelib.routes.auth import require_scope
+from chalicelib.routes.codes import CODES, UNEXPECTED, envelope
+from chalicelib.routes.exchange import EventStream, Reply, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalice.app import Chalice
+    from chalice.app import Request as ChaliceRequest
+
+    from chalicelib.routes.auth import Authenticator, Caller
+
+log = logging.getLogger("rolecall")
+
+EXPOSED_HEADERS: Final = "X-Request-Id, Retry-After, X-Should-Retry, X-Amzn-RequestId, ETag, Rolecall-Ignored-Fields"
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+
+
+class Boundary:
+    """Hands views to Chalice, and stands around every one of them."""
+
+    def __init__(self, app: Chalice, authenticator: Authenticator, allowed_origin: str | None) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._allowed_origin = allowed_origin
+        self._paths: set[str] = set()
+        self._current: ContextVar[Request] = ContextVar("request")
+        app.middleware("http")(self._around)
+
+    def public(self, method: str, path: str, view: Callable[[Request], Reply]) -> None:
+        """Add a route that needs no token."""
+        self._add(method, path, view)
+
+    def protected(
+        self, method: str, path: str, scope: str, view: Callable[[Request, Caller], Reply | EventStream]
+    ) -> None:
+        """Add a route for callers whose token has `scope`."""
+
+        def authenticated(request: Request) -> Reply | EventStream:
+            caller = self._authenticator.authenticate(request.headers("authorization"))
+            request.notes["tenant"] = caller.tenant
+            require_scope(caller, scope)
+            return view(request, caller)
+
+        self._add(method, path, authenticated)
+
+    def _add(self, method: str, path: str, view: Callable[[Request], Reply | EventStream]) -> None:
+        name = f"{method} {path}"
+        if path not in self._paths:
+            # A preflight of our own instead of Chalice's CORS: that one is fixed when the stack is packaged.
+            self._paths.add(path)
+            self._app.route(path, methods=["OPTIONS"], name=f"OPTIONS {path}", content_types=[])(
+                lambda **_: self._preflight()
+            )
+        self._app.route(path, methods=[method], name=name, content_types=[])(lambda **_: self._answer(view))
+
+    def _answer(self, view: Callable[[Request], Reply | EventStream]) -> Response:
+        request = self._current.get()
+        try:
+            reply = view(request)
+        except ServiceError as error:
+            return self._refusal(request, error)
+        except (BotoCoreError, ClientError) as error:
+            # What reaches this place concerns the service's own account: its table or its role.
+            log.error(  # noqa: TRY400  botocore's text says it all
+                "own account: %s", type(error).__name__, extra={"request_id": request.id, "reason": str(error)}
+            )
+            unavailable = ServiceError(
+                "storage_unavailable", "The service's storage can't be reached.", fix="Try again.", retry_after=1
+            )
+            return self._refusal(request, unavailable)
+        except Exception as error:  # noqa: BLE001  the edge: whatever it is, no stack trace may reach the caller
+            # The exception's own text may hold what a caller sent, so frames and type are logged alone.
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            log.error(  # noqa: TRY400  see above
+                "unexpected %s", type(error).__name__, extra={"request_id": request.id, "frames": frames}
+            )
+            return self._refusal(request, ServiceError(UNEXPECTED, "Something went wrong on our side."))
+        if isinstance(reply, EventStream):
+            return reply
+        return Response(
+            body=reply.body if isinstance(reply.body, str) else json.dumps(reply.body, ensure_ascii=False),
+            status_code=reply.status,
+            headers={"Content-Type": "application/json", **reply.headers},
+        )
+
+    def _refusal(self, request: Request, error: ServiceError) -> Response:
+        request.notes["code"] = error.code
+        headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, AwsRefusal):
+            # OpenAI's clients obey this header before their own rules by status.
+            headers["X-Should-Retry"] = "true" if error.should_retry else "false"
+            if error.aws_request_id:
+                headers["X-Amzn-RequestId"] = error.aws_request_id
+        body = json.dumps(envelope(error, request.id), ensure_ascii=False)
+        return Response(body=body, status_code=CODES[error.code].status, headers=headers)
+
+    def _around(self, chalice_request: ChaliceRequest, get_response: Callable[[ChaliceRequest], Response]) -> Response:
+        started = time.monotonic()
+        request = Request(chalice_request.to_original_event(), chalice_request.lambda_context)
+        token = self._current.set(request)
+        try:
+            response = get_response(chalice_request)
+        finally:
+            self._current.reset(token)
+        if isinstance(response.body, dict) and response.body.keys() == {"Code", "Message"}:
+            # Chalice's own answer, to a method that a path does not have.
+            response = self._refusal(request, ServiceError("unknown_route", "There is no such route or method."))
+        response.headers.update(self._common_headers(request))
+        log.info(
+            "request",
+            extra={
+                "request_id": request.id,
+                "method": request.method,
+                "route": request.route,
+                "status": response.status_code,
+                "ms": round((time.monotonic() - started) * 1000, 1),
+                **request.notes,
+            },
+        )
+        return response
+
+    def _common_headers(self, request: Request) -> dict[str, str]:
+        headers = {"X-Request-Id": request.id, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        if self._allowed_origin is not None:
+            headers["Access-Control-Allow-Origin"] = self._allowed_origin
+            headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+            headers["Vary"] = "Origin"
+        return headers
+
+    def _preflight(self) -> Response:
+        if self._allowed_origin is None:
+            return Response(body="", status_code=204)
+        asked = self._current.get().headers("access-control-request-headers")
+        # Names are repeated only when they look like header names: OpenAI's client sends a dozen of its own.
+        names = ", ".join(
+            name.strip() for value in asked for name in value.split(",") if _HEADER_NAME.fullmatch(name.strip())
+        )
+        return Response(
+            body="",
+            status_code=204,
+            headers={
+                "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+                "Access-Control-Allow-Headers": names or "Authorization, Content-Type",
+                "Access-Control-Max-Age": "600",
+            },
+        )

@@ -1,0 +1,130 @@
+"""Every error code of the API in one table: its HTTP status, OpenAI's error type, and what it means.
+
+Clients may rely on codes; messages are for people. The documents print this table, and a test holds it against the
+code: every code that is raised stands here, and every row is raised somewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from chalicelib.errors import ServiceError
+
+_INVALID = "invalid_request_error"
+_AUTHENTICATION = "authentication_error"
+_PERMISSION = "permission_error"
+_RATE = "rate_limit_error"
+_API = "api_error"
+
+UNEXPECTED: Final = "internal_error"
+
+
+class Row(NamedTuple):
+    """How a code is answered."""
+
+    status: int
+    type: str
+    meaning: str
+
+
+CODES: Final[dict[str, Row]] = {
+    # The request itself
+    "invalid_json": Row(400, _INVALID, "The body is not one JSON object in UTF-8, or is nested too deeply."),
+    "duplicate_key": Row(400, _INVALID, "A key stands twice in one JSON object."),
+    "missing_field": Row(400, _INVALID, "A required field is missing."),
+    "unknown_field": Row(400, _INVALID, "The route has no such field."),
+    "invalid_type": Row(400, _INVALID, "A field has the wrong JSON type."),
+    "invalid_value": Row(400, _INVALID, "A field has a value that it can't have."),
+    "repeated_header": Row(400, _INVALID, "A header was sent twice."),
+    "invalid_cursor": Row(400, _INVALID, "The cursor is not one that the list gave."),
+    "external_id_not_settable": Row(400, _INVALID, "The request names an external ID; nobody can choose one."),
+    "unsupported_media_type": Row(415, _INVALID, "The body must be JSON."),
+    "body_too_large": Row(413, _INVALID, "The body is larger than the route takes."),
+    "unknown_route": Row(404, _INVALID, "There is no such route or method."),
+    # Who asks
+    "missing_token": Row(401, _AUTHENTICATION, "No bearer token was sent."),
+    "invalid_token": Row(401, _AUTHENTICATION, "The token is not one that this service accepts."),
+    "token_expired": Row(401, _AUTHENTICATION, "The token's time is over."),
+    "token_not_yet_valid": Row(401, _AUTHENTICATION, "The token's time has not come."),
+    "token_too_large": Row(400, _INVALID, "The token has more than 8 KB."),
+    "several_authorization_headers": Row(400, _INVALID, "Two Authorization headers were sent."),
+    "tenant_missing": Row(403, _PERMISSION, "The token names no tenant."),
+    "insufficient_scope": Row(403, _PERMISSION, "The token lacks the scope of this route."),
+    "keys_unavailable": Row(503, _API, "The token issuer's keys can't be had at the moment."),
+    # What a request names
+    "unknown_region": Row(422, _INVALID, "There is no such AWS region."),
+    "partition_mismatch": Row(422, _INVALID, "The role or region is in another AWS partition than this service."),
+    "invalid_account_id": Row(422, _INVALID, "An AWS account number has twelve digits."),
+    "account_mismatch": Row(422, _INVALID, "The role is in another account than the connection says."),
+    "placeholder": Row(422, _INVALID, "The value is the placeholder of an example."),
+    "invalid_character": Row(422, _INVALID, "An ARN holds a character that no ARN has."),
+    "not_a_role_arn": Row(422, _INVALID, "The text is not the ARN of an IAM role."),
+    "service_linked_role": Row(422, _INVALID, "A service-linked role can't be assumed."),
+    "own_account_role": Row(422, _INVALID, "The role is in this service's own account."),
+    "invalid_model_id": Row(422, _INVALID, "The text can't be used as a model."),
+    "invalid_guardrail": Row(422, _INVALID, "The text is not a guardrail of the connection's region and account."),
+    # Connections
+    "connection_not_found": Row(404, _INVALID, "There is no such connection for this tenant."),
+    "document_not_found": Row(404, _INVALID, "A connection has no document of this name."),
+    "report_not_found": Row(404, _INVALID, "The connection was never verified."),
+    "connection_changed": Row(409, _INVALID, "Another request changed the connection in the meantime."),
+    "connection_expired": Row(409, _INVALID, "The connection was not verified in 48 hours."),
+    "idempotency_key_reused": Row(409, _INVALID, "The Idempotency-Key was used for other content."),
+    "connection_required": Row(400, _INVALID, "The tenant has no active connection."),
+    "connection_ambiguous": Row(400, _INVALID, "The tenant has several active connections; name one."),
+    "connection_not_active": Row(403, _PERMISSION, "The connection is not active."),
+    "model_not_in_scope": Row(403, _PERMISSION, "The connection's model scope leaves this model out."),
+    # What AWS answered in the customer's account
+    "unsupported_parameter": Row(400, _INVALID, "A field asks for what this service or the model can't do."),
+    "context_length_exceeded": Row(400, _INVALID, "The chat is longer than the model takes."),
+    "inference_profile_required": Row(400, _INVALID, "The model can only be called through an inference profile."),
+    "conflict": Row(400, _INVALID, "AWS refused the request as conflicting."),
+    "model_not_found": Row(404, _INVALID, "There is no such model for this connection."),
+    "model_end_of_life": Row(404, _INVALID, "The model has reached the end of its life."),
+    "model_legacy": Row(404, _INVALID, "The model is legacy, and the account has not used it lately."),
+    "assume_role_denied": Row(403, _PERMISSION, "The customer's role did not let us in."),
+    "operator_may_not_assume": Row(403, _PERMISSION, "This service's own role lacks sts:AssumeRole on the role."),
+    "role_permission_denied": Row(403, _PERMISSION, "The role lets us in but its permissions do not allow the call."),
+    "model_access_denied": Row(403, _PERMISSION, "The account has no access to the model."),
+    "model_subscription_required": Row(403, _PERMISSION, "The account must subscribe to the model first."),
+    "model_use_case_required": Row(403, _PERMISSION, "The account must fill in the model's use case form first."),
+    "guardrail_required": Row(403, _PERMISSION, "The account requires a guardrail that the connection lacks."),
+    "scp_denied": Row(403, _PERMISSION, "An organization policy of the customer denies the call."),
+    "account_not_authorized": Row(403, _PERMISSION, "AWS does not let the account use Bedrock."),
+    "sts_region_disabled": Row(403, _PERMISSION, "STS is not active for the region in the customer's account."),
+    "session_too_long": Row(403, _PERMISSION, "The role's longest session is shorter than one hour."),
+    "invalid_aws_credentials": Row(401, _AUTHENTICATION, "AWS does not accept the credentials."),
+    "expired_credentials": Row(502, _API, "The session's time was over."),
+    "rate_limit_exceeded": Row(429, _RATE, "AWS throttled the customer's account."),
+    "daily_token_quota_exceeded": Row(429, "insufficient_quota", "The account's daily quota is used up."),
+    "insufficient_quota": Row(429, "insufficient_quota", "The account's quota is used up."),
+    "model_not_ready": Row(503, _API, "The model is being loaded."),
+    "model_timeout": Row(504, _API, "The model took too long."),
+    "model_error": Row(502, _API, "The model failed."),
+    "upstream_error": Row(502, _API, "Bedrock failed."),
+    "upstream_unreachable": Row(502, _API, "Bedrock could not be reached."),
+    "upstream_timeout": Row(504, _API, "Bedrock did not answer in time."),
+    "service_unavailable": Row(503, _API, "Bedrock is busy."),
+    "unrecognised": Row(502, _API, "AWS answered with something that this service does not know."),
+    # This service
+    "service_credentials_invalid": Row(503, _API, "This service's own AWS credentials do not work."),
+    "storage_unavailable": Row(503, _API, "The service's storage can't be reached."),
+    UNEXPECTED: Row(500, _API, "Something went wrong on our side."),
+}
+
+
+def envelope(error: ServiceError, request_id: str) -> dict[str, object]:
+    """Return the body of an error: OpenAI's fields, and `fix` and `whose_fix` where they are known."""
+    body: dict[str, object] = {
+        "message": error.message,
+        "type": CODES[error.code].type,
+        "code": error.code,
+        "param": error.param,
+        "request_id": request_id,
+    }
+    if error.fix is not None:
+        body["fix"] = error.fix
+    if error.whose_fix is not None:
+        body["whose_fix"] = error.whose_fix
+    return {"error": body}

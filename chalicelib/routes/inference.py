@@ -1,0 +1,139 @@
+"""Models and chats over HTTP, in OpenAI's shape, with the tenant's connection and nobody else's credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from chalicelib.bedrock.catalog import list_models
+from chalicelib.bedrock.converse import from_converse, to_converse
+from chalicelib.bedrock.failures import AwsError, Unreachable, explain
+from chalicelib.bedrock.wire import CONVERSE
+from chalicelib.chat import ChatRequest
+from chalicelib.errors import ServiceError
+from chalicelib.identifiers import ModelId
+from chalicelib.routes import bodies
+from chalicelib.routes.exchange import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from chalicelib.bedrock.catalog import Catalog, Model
+    from chalicelib.bedrock.sessions import Sessions
+    from chalicelib.bedrock.wire import Wire
+    from chalicelib.onboarding.served import Served, ServedConnections
+    from chalicelib.routes.auth import Caller
+    from chalicelib.routes.boundary import Boundary
+    from chalicelib.routes.exchange import Request
+
+PROVIDER: Final = "bedrock/"
+_CREATED: Final = 1_700_000_000
+"""OpenAI's `created` of a model, in seconds since 1970. Bedrock does not tell it; a fixed time is in the past."""
+
+
+class InferenceRoutes:
+    """The views."""
+
+    def __init__(
+        self, served: ServedConnections, sessions: Sessions, wire: Wire, clock: Callable[[], datetime]
+    ) -> None:
+        self._served = served
+        self._sessions = sessions
+        self._wire = wire
+        self._clock = clock
+
+    def register(self, boundary: Boundary) -> None:
+        """Add the routes. Ids hold slashes, which API Gateway does not match in one parameter: one route each."""
+        boundary.protected("GET", "/v1/models", "models:invoke", self.list)
+        for parts in ("{a}", "{a}/{b}", "{a}/{b}/{c}"):
+            boundary.protected("GET", f"/v1/models/{parts}", "models:invoke", self.get)
+        boundary.protected("POST", "/v1/chat/completions", "models:invoke", self.chat)
+
+    def list(self, request: Request, caller: Caller) -> Reply:
+        """List what the connection's role can call."""
+        served = self._choose(request, caller)
+        return Reply({"object": "list", "data": [model_row(model) for model in self._catalog(served).models]})
+
+    def get(self, request: Request, caller: Caller) -> Reply:
+        """Show one model."""
+        wanted = "/".join(filter(None, (request.path_parameter(name) for name in "abc"))).removeprefix(PROVIDER)
+        served = self._choose(request, caller)
+        for model in self._catalog(served).models:
+            if model.id == wanted:
+                return Reply(model_row(model))
+        raise ServiceError(
+            "model_not_found",
+            "This connection has no such model.",
+            param="model",
+            fix="GET /v1/models lists the models of the connection.",
+        )
+
+    def chat(self, request: Request, caller: Caller) -> Reply:
+        """Answer a chat through Converse."""
+        body = bodies.parse_large(request, ChatRequest)
+        ignored = body.ignored_fields()
+        served = self._choose(request, caller)
+        connection = served.connection
+        model = ModelId.parse(_bare(body.model), region=connection.region, account_id=served.grant.role_arn.account_id)
+        connection.require_in_scope(str(model))
+        guardrail = None if connection.guardrail is None else connection.guardrail.for_converse()
+        translation = to_converse(body, guardrail)
+        credentials = self._sessions.credentials(served.grant)
+        try:
+            answer = self._wire.call(credentials, connection.region, CONVERSE, model=str(model), body=translation.body)
+        except (AwsError, Unreachable) as failure:
+            raise explain(failure) from failure
+        completion = from_converse(
+            answer.body,
+            completion_id=f"chatcmpl-{request.id}",
+            created=int(self._clock().timestamp()),
+            model=body.model,
+        )
+        headers = {"X-Amzn-RequestId": answer.request_id} if answer.request_id else {}
+        left_out = [*ignored, *translation.changed]
+        if left_out:
+            headers["Rolecall-Ignored-Fields"] = ", ".join(_printable(name) for name in left_out)[:1000]
+        return Reply(completion.document(), headers=headers)
+
+    def _choose(self, request: Request, caller: Caller) -> Served:
+        served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
+        request.notes["connection"] = str(served.connection.id)
+        return served
+
+    def _catalog(self, served: Served) -> Catalog:
+        connection = served.connection
+        catalog = list_models(self._wire, self._sessions.credentials(served.grant), connection.region)
+        if catalog.failures and not catalog.models:
+            raise explain(catalog.failures[0])
+        return catalog.narrowed(connection.models)
+
+
+def model_row(model: Model) -> dict[str, object]:
+    """Return a model as OpenAI's object, and what is known besides under `rolecall`."""
+    return {
+        "id": PROVIDER + model.id,
+        "object": "model",
+        "created": _CREATED,
+        "owned_by": model.provider,
+        "rolecall": {
+            "provider": "bedrock",
+            "name": model.name,
+            "profile": model.is_profile,
+            "foundation_model": model.foundation_model,
+            "input_modalities": [*model.input_modalities],
+            "output_modalities": [*model.output_modalities],
+            "streaming": model.streaming,
+            "lifecycle": model.lifecycle,
+            "regions": [*model.regions],
+        },
+    }
+
+
+def _bare(model: str) -> str:
+    """Return a model's id without our provider before it; clients may percent-encode the slashes of an ARN."""
+    return unquote(model).removeprefix(PROVIDER) if "%" in model else model.removeprefix(PROVIDER)
+
+
+def _printable(name: str) -> str:
+    return "".join(character for character in name if " " <= character <= "~")[:64]

@@ -1,0 +1,100 @@
+"""The service's own account: its AWS clients, its clock and its random source, built once and passed in."""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import boto3
+    from botocore.config import Config
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sts import STSClient
+
+    from chalicelib.settings import Settings
+
+
+def now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+class Services:
+    """What the rooms ask for instead of building it: clients are made when first needed, one for each region.
+
+    `session` is a boto3 session with the service's own credentials; without one, boto3 finds them as it always does.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        session: boto3.Session | None = None,
+        clock: Callable[[], datetime] = now,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.random_bytes = random_bytes
+        self._session = session
+        self._lock = threading.Lock()
+        self._sts: dict[str, STSClient] = {}
+        self._dynamodb: DynamoDBClient | None = None
+
+    def sts(self, region: str) -> STSClient:
+        """Return the STS client of a region: sessions of a regional endpoint are valid in every region."""
+        client = self._sts.get(region)
+        if client is None:
+            with self._lock:
+                client = self._sts.get(region)
+                if client is None:
+                    client = self._own_session().client(
+                        "sts",
+                        region_name=region,
+                        endpoint_url=self.settings.aws_endpoint,
+                        config=_config(read_timeout=5),
+                    )
+                    self._sts[region] = client
+        return client
+
+    @property
+    def dynamodb(self) -> DynamoDBClient:
+        """The client of the service's table."""
+        if self._dynamodb is None:
+            with self._lock:
+                if self._dynamodb is None:
+                    self._dynamodb = self._own_session().client(
+                        "dynamodb",
+                        region_name=self.settings.region,
+                        endpoint_url=self.settings.aws_endpoint,
+                        config=_config(read_timeout=3),
+                    )
+        return self._dynamodb
+
+    def _own_session(self) -> boto3.Session:
+        if self._session is None:
+            import boto3  # noqa: PLC0415  a quarter of a second that importing this module must not cost
+
+            self._session = boto3.Session()
+        return self._session
+
+
+def _config(read_timeout: float) -> Config:
+    """Return how the service's own clients behave: bounded, and deaf to endpoint variables in the environment.
+
+    AWS_ENDPOINT_URL_STS would send customers' external IDs wherever it points.
+    """
+    from botocore.config import Config  # noqa: PLC0415  as above
+
+    return Config(  # type: ignore[call-arg]  # the stubs lack ignore_configured_endpoint_urls
+        connect_timeout=2,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        ignore_configured_endpoint_urls=True,
+        max_pool_connections=32,
+        user_agent_extra="rolecall",
+    )

@@ -1,0 +1,121 @@
+"""The sandbox as a whole: the local AWS with its accounts, the token issuer, and Rolecall served on top."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from chalicelib.routes import create_app
+from chalicelib.services import Services
+from chalicelib.settings import Settings
+from sandbox.aws.accounts import SERVICE_ACCOUNT, Accounts, create_accounts
+from sandbox.aws.callers import PARTITION
+from sandbox.aws.server import AwsServer
+from sandbox.gateway import LocalGateway
+from sandbox.issuer import Issuer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+REGION: Final = "us-east-1"
+TABLE: Final = "rolecall-local"
+TENANT: Final = "acme"
+OTHER_TENANT: Final = "globex"
+_POLICIES: Final = Path(__file__).parent.parent / "policies"
+
+
+class World:
+    """Everything that runs, as a context manager. One for each process, as the local AWS is."""
+
+    aws: AwsServer
+    accounts: Accounts
+    settings: Settings
+    services: Services
+    gateway: LocalGateway
+
+    def __init__(self, *, port: int = 0, aws_port: int = 0, log_level: str = "WARNING") -> None:
+        self.issuer = Issuer()
+        self._port = port
+        self._aws_port = aws_port
+        self._log_level = log_level
+
+    def __enter__(self) -> Self:
+        """Start the local AWS, make its accounts and the table, and serve Rolecall."""
+        self.aws = AwsServer(self._aws_port)
+        self.aws.start()
+        self.accounts = create_accounts(_service_policy())
+        self._create_table()
+        self.settings = Settings(
+            region=REGION,
+            table_name=TABLE,
+            service_role=self.accounts.service_role,
+            tokens=self.issuer.rules(),
+            log_level=self._log_level,
+            aws_endpoint=self.aws.url,
+        )
+        self.services = Services(self.settings, session=self.accounts.service_session(self.aws.url, REGION))
+        self.gateway = LocalGateway(create_app(self.services), self._port)
+        self.gateway.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop both servers."""
+        self.gateway.stop()
+        self.aws.stop()
+
+    def description(self) -> dict[str, object]:
+        """Return what programs need to drive the sandbox from outside."""
+        customer = self.accounts.customer
+        return {
+            "url": self.gateway.url,
+            "token": self.issuer.token(TENANT),
+            "other_tenant_token": self.issuer.token(OTHER_TENANT),
+            "aws_endpoint": self.aws.url,
+            "service_account": SERVICE_ACCOUNT,
+            "service_role_arn": str(self.accounts.service_role),
+            "customer": {
+                "account": customer.account,
+                "access_key_id": customer.access_key_id,
+                "secret_access_key": customer.secret_access_key,
+            },
+            "providers": {},
+            "ready": True,
+        }
+
+    def _create_table(self) -> None:
+        dynamodb = self.accounts.operator.session(REGION).client("dynamodb", endpoint_url=self.aws.url)
+        dynamodb.create_table(
+            TableName=TABLE,
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+
+def _service_policy() -> dict[str, Any]:
+    """Return policies/service-role.json for the sandbox: the service runs under exactly the policy that is deployed."""
+    values = {
+        "partition": PARTITION,
+        "region": REGION,
+        "account_id": SERVICE_ACCOUNT,
+        "table_name": TABLE,
+        "role_name_pattern": "*",
+        "stage": "local",
+    }
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, str):
+            return Template(value).substitute(values)
+        if isinstance(value, list):
+            return [fill(entry) for entry in value]
+        return {name: fill(entry) for name, entry in value.items()} if isinstance(value, dict) else value
+
+    policy: dict[str, Any] = fill(json.loads((_POLICIES / "service-role.json").read_text(encoding="utf-8")))
+    return policy

@@ -1,0 +1,113 @@
+"""A customer and an administrator, played from outside: plain boto3 and plain HTTP."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:  # any JSON document
+        """The body as JSON."""
+        return json.loads(self.text)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error of the envelope."""
+        found: dict[str, Any] = self.json["error"]
+        return found
+
+
+@dataclass(frozen=True)
+class Api:
+    """Rolecall's API with one token."""
+
+    url: str
+    token: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object | None = None,
+        *,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request; `raw` sends octets as they are."""
+        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json"} if data is not None else {}
+        if self.token is not None:
+            sent["Authorization"] = f"Bearer {self.token}"
+        request = urllib.request.Request(  # noqa: S310  the loopback
+            self.url + path, data=data, method=method, headers={**sent, **self.headers, **(headers or {})}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  the loopback
+                return Answer(answer.status, answer.headers, answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read().decode())
+
+    def get(self, path: str) -> Answer:
+        """GET."""
+        return self.call("GET", path)
+
+    def post(self, path: str, body: object) -> Answer:
+        """POST a JSON body."""
+        return self.call("POST", path, body)
+
+
+@dataclass(frozen=True)
+class Customer:
+    """The administrator of an AWS account, with plain boto3."""
+
+    aws_url: str
+    account: str
+    access_key_id: str
+    secret_access_key: str
+
+    def client(self, service: str) -> Any:  # boto3 makes its clients at run time
+        """Return a boto3 client with the administrator's key."""
+        return boto3.client(  # type: ignore[call-overload]  # the service is a variable
+            service,
+            region_name="us-east-1",
+            endpoint_url=self.aws_url,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+        )
+
+    def create_role(self, name: str, trust_policy: object, permissions_policy: object | None) -> str:
+        """Create a role with an inline policy and return its ARN; policies as objects or as text."""
+        iam = self.client("iam")
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_text(trust_policy))["Role"]
+        if permissions_policy is not None:
+            iam.put_role_policy(RoleName=name, PolicyName="Rolecall", PolicyDocument=_text(permissions_policy))
+        return str(role["Arn"])
+
+    def replace_trust_policy(self, role_arn: str, trust_policy: object) -> None:
+        """Put another trust policy on a role."""
+        self.client("iam").update_assume_role_policy(
+            RoleName=role_arn.rpartition("/")[2], PolicyDocument=_text(trust_policy)
+        )
+
+
+def _text(policy: object) -> str:
+    return policy if isinstance(policy, str) else json.dumps(policy)

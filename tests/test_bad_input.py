@@ -1,0 +1,210 @@
+"""Rubbish in every field of every route: a 4xx with the envelope, a stable code and the field; never a 500."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.far_customer import Answer, Api
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+ROLE = "arn:aws:iam::444455556666:role/x"
+
+
+@pytest.fixture(scope="module")
+def api(world: World) -> Api:
+    """Give the API of a tenant that has one pending connection."""
+    return Api(world.gateway.url, world.issuer.token("bad-input"))
+
+
+@pytest.fixture(scope="module")
+def connection_id(api: Api) -> str:
+    """Give the id of that connection."""
+    return str(api.post("/v1/connections", {"name": "x", "region": "us-east-1"}).json["id"])
+
+
+def _is_clean_refusal(answer: Answer) -> bool:
+    error = answer.error
+    return (
+        400 <= answer.status < 500
+        and set(error) - {"fix", "whose_fix"} == {"message", "type", "code", "param", "request_id"}
+        and error["request_id"] == answer.headers["X-Request-Id"]
+        and "Traceback" not in answer.text
+    )
+
+
+GOOD = {"name": "x", "region": "us-east-1"}
+CREATE = [
+    pytest.param({}, "missing_field", "name", id="no name"),
+    pytest.param({"name": "x"}, "missing_field", "region", id="no region"),
+    pytest.param(GOOD | {"name": None}, "invalid_type", "name", id="a null name"),
+    pytest.param(GOOD | {"name": 5}, "invalid_type", "name", id="a number for a name"),
+    pytest.param(GOOD | {"name": ["x"]}, "invalid_type", "name", id="a list for a name"),
+    pytest.param(GOOD | {"name": {}}, "invalid_type", "name", id="an object for a name"),
+    pytest.param(GOOD | {"name": ""}, "invalid_value", "name", id="an empty name"),
+    pytest.param(GOOD | {"name": "  "}, "invalid_value", "name", id="a blank name"),
+    pytest.param(GOOD | {"name": "x" * 101}, "invalid_value", "name", id="a long name"),
+    pytest.param(GOOD | {"name": "a\x00b"}, "invalid_value", "name", id="a NUL in the name"),
+    pytest.param(GOOD | {"name": "a\x1b[31mb"}, "invalid_value", "name", id="an escape sequence in the name"),
+    pytest.param(GOOD | {"name": "a\u202eb"}, "invalid_value", "name", id="a right-to-left override in the name"),
+    pytest.param(GOOD | {"name": "a\u200bb"}, "invalid_value", "name", id="a zero-width space in the name"),
+    pytest.param(GOOD | {"region": None}, "invalid_type", "region", id="a null region"),
+    pytest.param(GOOD | {"region": "us-east-1.evil.com"}, "unknown_region", "region", id="a host for a region"),
+    pytest.param(GOOD | {"region": "US-EAST-1"}, "unknown_region", "region", id="a region in capitals"),
+    pytest.param(GOOD | {"region": "cn-north-1"}, "partition_mismatch", "region", id="a region of another partition"),
+    pytest.param(GOOD | {"region": "x" * 65}, "invalid_value", "region", id="a long region"),
+    pytest.param(GOOD | {"models": "x"}, "invalid_type", "models", id="a text for models"),
+    pytest.param(GOOD | {"models": []}, "invalid_value", "models", id="no model in models"),
+    pytest.param(GOOD | {"models": [None]}, "invalid_type", "models.0", id="a null model"),
+    pytest.param(GOOD | {"models": ["../../x"]}, "invalid_model_id", "models.0", id="a path for a model"),
+    pytest.param(GOOD | {"models": ["a.b"] * 101}, "invalid_value", "models", id="a hundred and one models"),
+    pytest.param(GOOD | {"account_id": 444455556666}, "invalid_type", "account_id", id="a number for an account"),
+    pytest.param(GOOD | {"account_id": "1234"}, "invalid_account_id", "account_id", id="a short account"),
+    pytest.param(GOOD | {"account_id": "123456789012"}, "placeholder", "account_id", id="the account of examples"),
+    pytest.param(GOOD | {"account_id": "111122223333"}, "own_account_role", "account_id", id="the service's account"),
+    pytest.param(GOOD | {"guardrail": "x"}, "invalid_type", "guardrail", id="a text for a guardrail"),
+    pytest.param(
+        GOOD | {"guardrail": {"identifier": "x"}}, "missing_field", "guardrail.version", id="no guardrail version"
+    ),
+    pytest.param(
+        GOOD | {"guardrail": {"identifier": "x y", "version": "1"}},
+        "invalid_guardrail",
+        "guardrail.identifier",
+        id="a guardrail with a space",
+    ),
+    pytest.param(GOOD | {"status": "active"}, "unknown_field", "status", id="a field that only we set"),
+    pytest.param(GOOD | {"tenant": "acme"}, "unknown_field", "tenant", id="another tenant"),
+    pytest.param(GOOD | {"external_id": "x"}, "external_id_not_settable", "external_id", id="external_id"),
+    pytest.param(GOOD | {"externalId": "x"}, "external_id_not_settable", "externalId", id="externalId"),
+    pytest.param(GOOD | {"ExternalId": None}, "external_id_not_settable", "ExternalId", id="ExternalId"),
+    pytest.param(GOOD | {"sts:ExternalId": "x"}, "external_id_not_settable", "sts:ExternalId", id="sts:ExternalId"),
+    pytest.param(GOOD | {"guardrail": {"external-id": "x"}}, "external_id_not_settable", "external-id", id="nested"),
+    pytest.param([], "invalid_type", None, id="a list for a body"),
+    pytest.param("x", "invalid_type", None, id="a text for a body"),
+    pytest.param(None, "invalid_type", None, id="null for a body"),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "param"), CREATE)
+def test_a_connection_is_not_made_of_rubbish(api: Api, body: object, code: str, param: str | None) -> None:
+    """Each field of the body, wrong in each way, is refused by its name."""
+    answer = api.call("POST", "/v1/connections", raw=json.dumps(body).encode())
+
+    assert _is_clean_refusal(answer)
+    assert (answer.error["code"], answer.error["param"]) == (code, param)
+
+
+RAW = [
+    pytest.param(b"", {}, "invalid_json", id="nothing"),
+    pytest.param(b"{", {}, "invalid_json", id="cut short"),
+    pytest.param(b'{"name": "x"} {}', {}, "invalid_json", id="two documents"),
+    pytest.param(b'{"name": NaN, "region": "us-east-1"}', {}, "invalid_json", id="NaN"),
+    pytest.param(b'{"name": "\xff", "region": "us-east-1"}', {}, "invalid_json", id="not UTF-8"),
+    pytest.param('{"name": "x", "region": "us-east-1"}'.encode("utf-16"), {}, "invalid_json", id="UTF-16"),
+    pytest.param(b'{"name": "\\ud800", "region": "us-east-1"}', {}, "invalid_json", id="a lone surrogate"),
+    pytest.param(b'{"name": "x", "name": "y", "region": "us-east-1"}', {}, "duplicate_key", id="a key twice"),
+    pytest.param(b"[" * 60 + b"]" * 60, {}, "invalid_json", id="sixty levels deep"),
+    pytest.param(b"[" * 30_000, {}, "invalid_json", id="thirty thousand levels deep"),
+    pytest.param(b'{"a":' * 10_000 + b"1" + b"}" * 10_000, {}, "invalid_json", id="ten thousand objects deep"),
+    pytest.param(b'{"name": ' + b"9" * 5000 + b"}", {}, "invalid_json", id="a number of five thousand digits"),
+    pytest.param(b"x" * 1_000_000, {}, "body_too_large", id="one megabyte"),
+    pytest.param(b"x" * 7_000_000, {}, "body_too_large", id="seven megabytes"),
+    pytest.param(b"x" * 11_000_000, {}, "body_too_large", id="eleven megabytes"),
+    pytest.param(
+        b"name=x", {"Content-Type": "application/x-www-form-urlencoded"}, "unsupported_media_type", id="a form"
+    ),
+    pytest.param(b"<x/>", {"Content-Type": "text/xml"}, "unsupported_media_type", id="XML"),
+    pytest.param(b"{}", {"X-External-Id": "x"}, "external_id_not_settable", id="an external ID in a header"),
+    pytest.param(b"{}", {"Idempotency-Key": "x" * 256}, "missing_field", id="the body is looked at before the key"),
+]
+
+
+@pytest.mark.parametrize(("raw", "headers", "code"), RAW)
+def test_what_is_no_json_object_is_refused(api: Api, raw: bytes, headers: dict[str, str], code: str) -> None:
+    """Malformed, ambiguous, deep and large bodies are told apart by their codes."""
+    answer = api.call("POST", "/v1/connections", raw=raw, headers=headers)
+
+    assert _is_clean_refusal(answer)
+    assert answer.error["code"] == code
+
+
+VERIFY = [
+    pytest.param({}, 400, "missing_field", "role_arn", id="no role"),
+    pytest.param({"role_arn": None}, 400, "invalid_type", "role_arn", id="a null role"),
+    pytest.param({"role_arn": "x" * 5000}, 400, "invalid_value", "role_arn", id="a very long role"),
+    pytest.param({"role_arn": ""}, 422, "not_a_role_arn", "role_arn", id="an empty role"),
+    pytest.param({"role_arn": "YOUR_ROLE_ARN"}, 422, "placeholder", "role_arn", id="a placeholder"),
+    pytest.param({"role_arn": ROLE.replace("role/", "user/")}, 422, "not_a_role_arn", "role_arn", id="a user"),
+    pytest.param(
+        {"role_arn": "arn:aws:iam::111122223333:role/x"},
+        422,
+        "own_account_role",
+        "role_arn",
+        id="the service's account",
+    ),
+    pytest.param(
+        {"role_arn": "arn:aws:iam::111122223333:role/rolecall-local"},
+        422,
+        "own_account_role",
+        "role_arn",
+        id="the service's own role",
+    ),
+    pytest.param(
+        {"role_arn": ROLE.replace("arn:aws:", "arn:aws-us-gov:")}, 422, "partition_mismatch", "role_arn", id="GovCloud"
+    ),
+    pytest.param({"role_arn": ROLE, "invoke": 1}, 400, "invalid_type", "invoke.bool", id="a number for invoke"),
+    pytest.param({"role_arn": ROLE, "invoke": "../x"}, 422, "invalid_model_id", "invoke", id="a path to invoke"),
+    pytest.param({"role_arn": ROLE, "external_id": "x"}, 400, "external_id_not_settable", "external_id", id="an ID"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "code", "param"), VERIFY)
+def test_a_verification_that_cannot_be_right_makes_no_call(
+    world: World, api: Api, connection_id: str, body: object, status: int, code: str, param: str
+) -> None:
+    """What is wrong with a request itself is refused before AWS is asked anything."""
+    before = world.aws.calls.count("sts")
+
+    answer = api.post(f"/v1/connections/{connection_id}/verification", body)
+
+    assert _is_clean_refusal(answer)
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (status, code, param)
+    assert world.aws.calls.count("sts") == before
+    assert api.get(f"/v1/connections/{connection_id}/verification").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/v1/connections?cursor=x", 400, "invalid_cursor"),
+        ("/v1/connections?cursor=" + "A" * 200, 400, "invalid_cursor"),
+        ("/v1/connections?cursor=%00", 400, "invalid_cursor"),
+        ("/v1/connections?limit=0", 400, "invalid_value"),
+        ("/v1/connections?limit=1e3", 400, "invalid_value"),
+        ("/v1/connections?limit=5&limit=6", 400, "invalid_value"),
+        ("/v1/connections/nope", 404, "connection_not_found"),
+        ("/v1/connections/%00", 404, "connection_not_found"),
+        ("/v1/connections/..%2Fsetup", 404, "connection_not_found"),
+        ("/v1/connections/" + "a" * 5000, 404, "connection_not_found"),
+        ("/v1/connections/CONN-AAAAAAAAAAAAAAAAAAAA", 404, "connection_not_found"),
+        ("/v1/nothing", 404, "unknown_route"),
+        ("/", 404, "unknown_route"),
+    ],
+)
+def test_odd_paths_and_queries_are_refused(api: Api, path: str, status: int, code: str) -> None:
+    """Ids and cursors are parsed, never passed on."""
+    answer = api.get(path)
+
+    assert _is_clean_refusal(answer)
+    assert (answer.status, answer.error["code"]) == (status, code)
+
+
+def test_an_unknown_document_is_named_as_such(api: Api, connection_id: str) -> None:
+    """The five documents are the only files."""
+    for name in ("nope.json", "..%2Ftrust-policy.json", "trust-policy.json%00"):
+        answer = api.get(f"/v1/connections/{connection_id}/documents/{name}")
+        assert (answer.status, answer.error["code"]) == (404, "document_not_found")
