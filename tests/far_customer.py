@@ -61,10 +61,10 @@ class Api:
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  the loopback
-                return Answer(answer.status, answer.headers, answer.read().decode())
+                return Answer(answer.status, dict(answer.headers), answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.headers, error.read().decode())
+                return Answer(error.code, dict(error.headers), error.read().decode())
 
     def get(self, path: str) -> Answer:
         """GET."""

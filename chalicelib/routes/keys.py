@@ -136,16 +136,16 @@ class KeySet:
 
     def _match(self, kid: object, algorithm: str) -> Any:
         from jwt import PyJWK  # noqa: PLC0415  see auth.py
-        from jwt.exceptions import PyJWKError  # noqa: PLC0415
+        from jwt.exceptions import PyJWTError  # noqa: PLC0415
 
-        fitting = [key for key in self._keys if _fits(key, algorithm) and kid in {None, key.get("kid")}]
+        fitting = [key for key in self._keys if _fits(key, algorithm) and kid in (None, key.get("kid"))]
         # Without a key id there is no telling between several.
         if len(fitting) != 1:
             return None
         try:
             key = PyJWK(dict(fitting[0]), algorithm=algorithm).key
             _require_kind(key, algorithm)
-        except (PyJWKError, ServiceError, ValueError):
+        except (PyJWTError, ServiceError, ValueError):
             return None
         return key
 
@@ -155,7 +155,7 @@ def _fits(key: Mapping[str, Any], algorithm: str) -> bool:
         key.get("kty") == _KINDS[algorithm[:2]]
         and key.get("use", "sig") == "sig"
         and key.get("alg", algorithm) == algorithm
-        and key.get("crv") in {None, _CURVES.get(algorithm, key.get("crv"))}
+        and key.get("crv") in (None, _CURVES.get(algorithm, key.get("crv")))
     )
 
 

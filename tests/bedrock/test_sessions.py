@@ -54,11 +54,11 @@ class FarSts:
         number = len(self.calls)
         self.before_answer()
         if self.refusal is not None:
-            error = {"Error": {"Code": self.refusal, "Message": "User: x is not authorized to perform: sts:AssumeRole"}}
-            raise ClientError(
-                {**error, "ResponseMetadata": {"HTTPStatusCode": 403, "RequestId": "r"}},  # type: ignore[arg-type]
-                "AssumeRole",
-            )
+            answer: Any = {
+                "Error": {"Code": self.refusal, "Message": "User: x is not authorized to perform: sts:AssumeRole"},
+                "ResponseMetadata": {"HTTPStatusCode": 403, "RequestId": "r"},
+            }
+            raise ClientError(answer, "AssumeRole")
         return {
             "Credentials": {
                 "AccessKeyId": f"ASIA{number}",

@@ -218,7 +218,10 @@ def test_a_session_policy_bounds_the_session(world: World) -> None:
         RoleName=role.rpartition("/")[2], PolicyName="all", PolicyDocument=json.dumps(everything)
     )
     nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
-    some = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:ListRoles", "Resource": "*"}]}
+    some: dict[str, Any] = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "iam:ListRoles", "Resource": "*"}],
+    }
 
     def list_roles(policy: dict[str, Any] | None) -> str:
         more = {} if policy is None else {"Policy": json.dumps(policy)}

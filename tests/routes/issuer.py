@@ -1,0 +1,101 @@
+"""Token issuers as tests need them: honest ones, forgers, and a key server that can misbehave."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from functools import lru_cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+NOW = 1_795_000_000
+CLAIMS: dict[str, Any] = {
+    "iss": "https://login.example.com/",
+    "aud": "rolecall",
+    "sub": "person-1",
+    "tenant": "acme",
+    "scope": "connections:read models:invoke",
+    "iat": NOW - 10,
+    "exp": NOW + 600,
+}
+
+
+@lru_cache
+def ec_key(name: str = "one") -> ec.EllipticCurvePrivateKey:
+    """Return a P-256 key, the same for the same name."""
+    return ec.generate_private_key(ec.SECP256R1()) if name else ec.generate_private_key(ec.SECP384R1())
+
+
+@lru_cache
+def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    """Return an RSA key."""
+    return rsa.generate_private_key(65537, bits)
+
+
+def pem(key: Any) -> str:
+    """Return the public half in PEM."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return str(key.public_key().public_bytes(serialization.Encoding.PEM, form).decode())
+
+
+def jwk(key: Any, kid: str, **more: str) -> dict[str, Any]:
+    """Return the public half as a JSON Web Key."""
+    algorithm: Any = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
+
+
+def token(claims: dict[str, Any] | None = None, key: Any = None, algorithm: str = "ES256", **header: Any) -> str:
+    """Return a signed token; what `claims` sets to None is left out."""
+    merged = {name: value for name, value in {**CLAIMS, **(claims or {})}.items() if value is not None}
+    return jwt.encode(merged, key or ec_key(), algorithm=algorithm, headers=header or None)
+
+
+def raw(header: dict[str, Any], claims: dict[str, Any] | str, signature: bytes = b"x") -> str:
+    """Return a token of any header and payload, signed with any octets."""
+    payload = claims if isinstance(claims, str) else json.dumps(claims)
+    parts = (json.dumps(header).encode(), payload.encode(), signature)
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+class KeyServer:
+    """An issuer's key set over HTTP, on the loopback."""
+
+    def __init__(self, keys: list[dict[str, Any]]) -> None:
+        self.keys = keys
+        self.fetches = 0
+        self.status = 200
+        self.body: bytes | None = None
+        self.headers: dict[str, str] = {}
+        self.seconds = 0.0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.fetches += 1
+                time.sleep(outer.seconds)
+                body = json.dumps({"keys": outer.keys}).encode() if outer.body is None else outer.body
+                self.send_response(outer.status)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop it: afterwards its port refuses connections."""
+        self._server.shutdown()
+        self._server.server_close()
