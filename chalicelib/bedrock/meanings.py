@@ -142,15 +142,18 @@ ROWS: Final = (
         ("invalid_payment_instrument",),
         Meaning("model_subscription_required", "customer", "Add a valid payment method to the AWS account."),
     ),
-    Row(
-        "AccessDeniedException ResourceNotFoundException FTUFormNotFilled",
-        ("use case",),
-        Meaning(
-            "model_use_case_required",
-            "customer",
-            "Fill in Anthropic's use case form in the Bedrock console, once for the account.",
-            retry_after=900,
-        ),
+    *(
+        Row(
+            "AccessDeniedException ResourceNotFoundException ValidationException FTUFormNotFilled",
+            (phrase,),
+            Meaning(
+                "model_use_case_required",
+                "customer",
+                "Fill in Anthropic's use case form in the Bedrock console, once for the account.",
+                retry_after=900,
+            ),
+        )
+        for phrase in ("use case", "use-case")
     ),
     Row(
         "AccessDeniedException ValidationException",
@@ -184,7 +187,10 @@ ROWS: Final = (
         ("on-demand throughput",),
         Meaning("inference_profile_required", "customer", f"Call the model through an inference profile. {_MODELS}"),
     ),
-    Row("ValidationException", ("model identifier",), Meaning("model_not_found", "customer", _MODELS)),
+    *(
+        Row("ValidationException", (phrase,), Meaning("model_not_found", "customer", _MODELS))
+        for phrase in ("model identifier", "at 'modelid' failed")
+    ),
     *(
         Row(
             "ValidationException",
@@ -199,7 +205,12 @@ ROWS: Final = (
             (phrase,),
             Meaning("model_access_denied", "customer", "Check the account's settings."),
         )
-        for phrase in ("data retention", "operation not allowed")
+        for phrase in ("data retention", "operation not allowed", "unsupported countries")
+    ),
+    Row(
+        "ValidationException",
+        ("account is not authorized",),
+        Meaning("account_not_authorized", "aws", "Ask AWS support about the account."),
     ),
     *(
         Row(
@@ -268,6 +279,8 @@ FAILED: Final = Meaning("upstream_error", "aws", "Try again.", retry=True, passi
 def meaning_of(service: str, status: int, code: str, message: str) -> Meaning:
     """Return what a refusal means; a code that no row has is judged by its status, and honestly unknown below 500."""
     text = message.lower()
+    # In a stream, exceptions are named in lower camel case.
+    code = code[:1].upper() + code[1:]
     for row in ROWS:
         if code in row.codes.split() and row.service in {"", service} and all(phrase in text for phrase in row.phrases):
             return row.meaning
