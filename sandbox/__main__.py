@@ -29,13 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    try:
-        with World(port=options.port, aws_port=options.aws_port) as world:
-            print(json.dumps(world.description()) if options.json else _invitation(world), flush=True)
-            ended.wait()
-    except OSError as error:
-        print(f"Can't listen: {error.strerror}. Choose other ports: --port 0 --aws-port 0.", file=sys.stderr)
-        return 1
+    with World(port=options.port, aws_port=options.aws_port) as world:
+        print(json.dumps(world.description()) if options.json else _invitation(world), flush=True)
+        ended.wait()
     return 0
 
 

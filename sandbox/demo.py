@@ -189,26 +189,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     terminal = Terminal(sys.stdout)
     terminal.heading("Rolecall: let your product use your customers' own Amazon Bedrock")
     terminal.line("Starting the local AWS and the service on it. No AWS account is used, nothing leaves this machine.")
-    try:
-        with World(port=0 if options.once else options.port) as world:
-            try:
-                Journey(world, terminal).play()
-            except StepFailedError as failure:
-                terminal.line(terminal.bad("This is not as it should be. ") + str(failure))
-                return 1
-            if options.once:
-                terminal.line("\n" + terminal.good("The journey is complete."))
-                return 0
-            terminal.title("7", "Over to you: the service stays up until you press Ctrl-C")
-            terminal.field("Address", world.gateway.url)
-            terminal.field("Token", world.issuer.token(TENANT))
-            terminal.block(f'curl -s {world.gateway.url}/v1/connections -H "Authorization: Bearer $TOKEN"')
-            _wait_for_interrupt()
-    except OSError as error:
-        terminal.line(
-            terminal.bad(f"Can't listen on port {options.port}: {error.strerror}.") + " Try PORT=8010 make demo."
-        )
-        return 1
+    with World(port=0 if options.once else options.port) as world:
+        try:
+            Journey(world, terminal).play()
+        except StepFailedError as failure:
+            terminal.line(terminal.bad("This is not as it should be. ") + str(failure))
+            return 1
+        if options.once:
+            terminal.line("\n" + terminal.good("The journey is complete."))
+            return 0
+        terminal.title("7", "Over to you: the service stays up until you press Ctrl-C")
+        terminal.field("Address", world.gateway.url)
+        terminal.field("Token", world.issuer.token(TENANT))
+        terminal.block(f'curl -s {world.gateway.url}/v1/connections -H "Authorization: Bearer $TOKEN"')
+        _wait_for_interrupt()
     return 0
 
 

@@ -190,12 +190,14 @@ def test_a_throttled_model_is_named_as_such(world: World, onboarded: Onboarded) 
 
 
 def test_a_region_without_bedrock_is_told_as_such(api: Api, customer: Customer) -> None:
-    """Nobody answers there; the finding says that it is the region's fault."""
-    report = Onboarded(api, customer, region="ca-west-1" if False else "mx-central-1").verify()
-    codes = {finding["code"] for finding in report["findings"]}
+    """Nobody answers there; the finding says that it is the region's fault, and whose choice that was."""
+    report = Onboarded(api, customer, region="ap-east-1").verify()
 
-    assert report["verdict"] == "verified"
-    assert codes & {"bedrock_not_in_region", "upstream_unreachable"}
+    assert (report["verdict"], report["usable"]) == ("verified", False)
+    assert {(finding["code"], finding["whose_fix"]) for finding in report["findings"]} == {
+        ("bedrock_not_in_region", "customer"),
+        ("no_model_to_invoke", "customer"),
+    }
 
 
 def test_what_was_asked_of_aws(world: World, onboarded: Onboarded) -> None:

@@ -5,15 +5,25 @@ from __future__ import annotations
 import base64
 import json
 import threading
-import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
-from cryptography.hazmat.primitives import serialization
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from chalicelib.errors import ServiceError
+from chalicelib.routes.auth import Authenticator, Caller
+from chalicelib.settings import TokenRules
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
 
 NOW = 1_795_000_000
 CLAIMS: dict[str, Any] = {
@@ -64,6 +74,39 @@ def raw(header: dict[str, Any], claims: dict[str, Any] | str, signature: bytes =
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
+def signed(claims: dict[str, Any] | str, key: Any = None, **header: Any) -> str:
+    """Return a token of any claims, signed by hand: libraries refuse to write some of those that a service may get."""
+    unsigned = raw({"alg": "ES256", **header}, claims).rpartition(".")[0]
+    private = key or ec_key()
+    size = (private.curve.key_size + 7) // 8
+    pair = decode_dss_signature(private.sign(unsigned.encode(), ec.ECDSA(hashes.SHA256())))
+    signature = b"".join(number.to_bytes(size, "big") for number in pair)
+    return f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+RULES = TokenRules("https://login.example.com/", "rolecall", public_key=pem(ec_key()), algorithms=("ES256",))
+
+
+def at(seconds: float = 0) -> datetime:
+    """Return the time so long after NOW."""
+    return datetime.fromtimestamp(NOW, UTC) + timedelta(seconds=seconds)
+
+
+def authenticate(text: str, rules: TokenRules = RULES, seconds: float = 0) -> Caller:
+    """Return the caller whom a service with these rules sees, so long after NOW."""
+    return Authenticator(rules, clock=lambda: at(seconds)).authenticate([f"Bearer {text}"])
+
+
+def refusal(text: str, rules: TokenRules = RULES, seconds: float = 0) -> tuple[str, str]:
+    """Return code and message of the refusal, and make sure that it repeats nothing of the token."""
+    with pytest.raises(ServiceError) as refused:
+        authenticate(text, rules, seconds)
+    error = refused.value
+    told = f"{error.message} {error.fix} {error.param}"
+    assert not [part for part in text.split(".") if len(part) > 10 and part[:10] in told]
+    return error.code, error.message
+
+
 class KeyServer:
     """An issuer's key set over HTTP, on the loopback."""
 
@@ -74,28 +117,41 @@ class KeyServer:
         self.body: bytes | None = None
         self.headers: dict[str, str] = {}
         self.seconds = 0.0
+        self.dripping = False
+        self._stopping = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.fetches += 1
-                time.sleep(outer.seconds)
+                outer._stopping.wait(outer.seconds)
                 body = json.dumps({"keys": outer.keys}).encode() if outer.body is None else outer.body
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with suppress(ConnectionError):
+                    outer._write(self.wfile, body)
 
             def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def _write(self, file: BufferedIOBase, body: bytes) -> None:
+        if not self.dripping:
+            file.write(body)
+            return
+        for octet in body:
+            if self._stopping.wait(0.2):
+                return
+            file.write(bytes([octet]))
 
     def stop(self) -> None:
         """Stop it: afterwards its port refuses connections."""
+        self._stopping.set()
         self._server.shutdown()
         self._server.server_close()
