@@ -1,13 +1,15 @@
 """The catalog: what a grant can call in a region, foundation models and inference profiles joined.
 
-ListFoundationModels says how each model may be called, and pages nothing; ListInferenceProfiles pages. A model that is
-offered on demand is called by its own id; one that is not is called through a profile, so it is shown as its profiles.
+ListFoundationModels says how each model may be called, and pages nothing; ListInferenceProfiles pages, and tells AWS's
+profiles and the customer's own apart. A model that is offered on demand is called by its own id; one that is not is
+called through a profile, so it is shown as its profiles.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import AwsError, Unreachable
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _PAGE: Final = "1000"
 _MOST_PAGES: Final = 20
+_PROFILE_TYPES: Final = ("SYSTEM_DEFINED", "APPLICATION")
+"""Without a type AWS lists its own profiles alone."""
 _NOT_FOR_CHATS: Final = ("rerank",)
 """Parts of the ids of models that take and give text and still do not converse (Bedrock user guide, 2026-11)."""
 
@@ -60,11 +64,11 @@ class Catalog:
 
 
 def list_models(wire: Wire, credentials: Credentials, region: str) -> Catalog:
-    """Ask for both lists side by side and join them; failures come with the catalog instead of being raised."""
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="catalog") as pool:
+    """Ask for the lists side by side and join them; failures come with the catalog instead of being raised."""
+    with ThreadPoolExecutor(max_workers=3, thread_name_prefix="catalog") as pool:
         asked = (
             pool.submit(_foundation_models, wire, credentials, region),
-            pool.submit(_inference_profiles, wire, credentials, region),
+            *(pool.submit(_inference_profiles, wire, credentials, region, kind) for kind in _PROFILE_TYPES),
         )
     failures: list[AwsError | Unreachable] = []
     answers: list[list[dict[str, Any]]] = []
@@ -74,7 +78,8 @@ def list_models(wire: Wire, credentials: Credentials, region: str) -> Catalog:
         except (AwsError, Unreachable) as failure:
             failures.append(failure)
             answers.append([])
-    return join(*answers, region=region, failures=tuple(failures))
+    models, *profiles = answers
+    return join(models, chain(*profiles), region=region, failures=tuple(failures))
 
 
 def join(
@@ -97,16 +102,16 @@ def _foundation_models(wire: Wire, credentials: Credentials, region: str) -> lis
     return rows
 
 
-def _inference_profiles(wire: Wire, credentials: Credentials, region: str) -> list[dict[str, Any]]:
+def _inference_profiles(wire: Wire, credentials: Credentials, region: str, kind: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    query = {"maxResults": _PAGE}
+    query = {"maxResults": _PAGE, "type": kind}
     for _ in range(_MOST_PAGES):
         answer = wire.call(credentials, region, LIST_INFERENCE_PROFILES, query=query).body
         rows += answer.get("inferenceProfileSummaries") or []
         token = answer.get("nextToken")
         if not token:
             break
-        query = {"maxResults": _PAGE, "nextToken": str(token)}
+        query = {**query, "nextToken": str(token)}
     return rows
 
 

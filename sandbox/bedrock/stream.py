@@ -73,9 +73,16 @@ class Link:
         with selectors.DefaultSelector() as selector:
             selector.register(self._connection, selectors.EVENT_READ)
             # The request has been read: what there is to read now is the end, or what must not cut the wait short.
-            if selector.select(seconds) and not self._connection.recv(1, socket.MSG_PEEK):
+            if selector.select(seconds) and not self._peek():
                 raise _ClientGoneError("the client closed the stream")
         time.sleep(max(0.0, until - time.monotonic()))
+
+    def _peek(self) -> bytes:
+        try:
+            return self._connection.recv(1, socket.MSG_PEEK) if self._connection is not None else b""
+        except ConnectionResetError:
+            # A client that closes with octets unread sends RST: it has left all the same.
+            return b""
 
     def reset(self) -> None:
         """Break the connection off: no last chunk, and RST instead of an orderly end. Raises ConnectionError."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.settings import TokenRules
 from tests.routes.issuer import CLAIMS, NOW, RULES, at, authenticate, ec_key, pem, raw, refusal, rsa_key, signed, token
+
+if TYPE_CHECKING:
+    from chalicelib.settings import TokenRules
 
 
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
