@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import uuid
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
-
 from chalicelib.errors import ServiceError
 from chalicelib.routes.codes import CODES, envelope
+from sandbox.loopback import LoopbackServer, QuietHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,40 +38,22 @@ class LocalContext:
     can_stream: bool = True
 
 
-class _Handler(WSGIRequestHandler):
-    """Keeps repeated headers apart, which WSGI joins, and stays silent: the app logs its requests itself."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(QuietHandler):
+    """Keeps repeated headers apart, which WSGI joins."""
 
     def make_environ(self) -> WSGIEnvironment:
         environ = super().make_environ()
         environ[_SENT_HEADERS] = list(self.headers.items())
         return environ
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002  werkzeug's name
-        """Write nothing: an access log would repeat addresses that the app's own log leaves out."""
 
-
-class LocalGateway:
+class LocalGateway(LoopbackServer):
     """Serves an app on the loopback, a thread for each request."""
 
     def __init__(self, app: Chalice, port: int = 0) -> None:
         self._app = app
         self._routes = Routes(app)
-        self._server = ThreadedWSGIServer("127.0.0.1", port, self._answer, _Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="gateway", daemon=True)
-
-    def start(self) -> None:
-        """Begin to serve."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, and wait until no new request is taken."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._answer, port, _Handler)
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request_id = str(uuid.uuid4())

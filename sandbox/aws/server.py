@@ -6,7 +6,6 @@ import io
 import json
 import socket
 import struct
-import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +18,6 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.responses import TokenResponse
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from sandbox.aws.authentication import CUT, RAW_BODY
 from sandbox.aws.dynamodb import SandboxDynamo
@@ -27,6 +25,7 @@ from sandbox.aws.iam import SandboxIam
 from sandbox.aws.sts import SandboxSts
 from sandbox.aws.switches import CALLS, FAULTS, Calls, FaultError, Faults
 from sandbox.bedrock import RESPONSES
+from sandbox.loopback import LoopbackServer, QuietHandler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,11 +40,8 @@ _SWAPS: Final = (
 _LARGEST: Final = 32 * 1024 * 1024
 
 
-class _Handler(WSGIRequestHandler):
-    """Gives the app its socket, so that a fault can reset the connection; writes no log."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(QuietHandler):
+    """Gives the app a way to reset the connection, for a fault of kind `cut`."""
 
     def make_environ(self) -> WSGIEnvironment:
         environ = super().make_environ()
@@ -60,11 +56,8 @@ class _Handler(WSGIRequestHandler):
         self.connection.close()
         raise ConnectionResetError("a fault of kind `cut`")
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002  werkzeug's name
-        """Write nothing."""
 
-
-class AwsServer:
+class AwsServer(LoopbackServer):
     """The local AWS. One for each process: moto keeps its state in its modules."""
 
     calls: Calls = CALLS
@@ -72,20 +65,8 @@ class AwsServer:
 
     def __init__(self, port: int = 0) -> None:
         _install()
+        super().__init__(self._answer, port, _Handler)
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = ThreadedWSGIServer("127.0.0.1", port, self._answer, _Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)
-
-    def start(self) -> None:
-        """Begin to serve."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, and wait until no new call is taken."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), _LARGEST))
