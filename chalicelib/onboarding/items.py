@@ -1,11 +1,13 @@
 """How a connection and its events lie in DynamoDB: one table, `pk` and `sk`, low-level attribute values.
 
 TENANT#t / CONNECTION#id, EXTERNAL_ID#x / EXTERNAL_ID, CONNECTION#id / EVENT#time#n, CONNECTION#id / REPORT,
-TENANT#t / IDEMPOTENCY#key.
+CONNECTION#id / LEASE, TENANT#t / IDEMPOTENCY#key, TENANT#t#RATE / what#time.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -36,9 +38,29 @@ def external_id_key(external_id: ExternalId) -> Item:
     return {"pk": {"S": f"EXTERNAL_ID#{external_id}"}, "sk": {"S": "EXTERNAL_ID"}}
 
 
+def connection_partition(connection_id: ConnectionId) -> str:
+    """Return the partition of what belongs to a connection: its events, its last report, its lease."""
+    return f"CONNECTION#{connection_id}"
+
+
 def report_key(connection_id: ConnectionId) -> Item:
     """Return the key of a connection's last verification report."""
-    return {"pk": {"S": f"CONNECTION#{connection_id}"}, "sk": {"S": "REPORT"}}
+    return {"pk": {"S": connection_partition(connection_id)}, "sk": {"S": "REPORT"}}
+
+
+def lease_key(connection_id: ConnectionId) -> Item:
+    """Return the key of the lease that keeps verifications of a connection apart."""
+    return {"pk": {"S": connection_partition(connection_id)}, "sk": {"S": "LEASE"}}
+
+
+def event_key(connection_id: ConnectionId, sort_key: str) -> Item:
+    """Return the key of an event."""
+    return {"pk": {"S": connection_partition(connection_id)}, "sk": {"S": sort_key}}
+
+
+def rate_key(tenant: str, window: str) -> Item:
+    """Return the key of a counter of a tenant's for some time."""
+    return {"pk": {"S": tenant_key(tenant) + "#RATE"}, "sk": {"S": window}}
 
 
 def from_connection(connection: Connection) -> Item:
@@ -94,6 +116,30 @@ def to_connection(item: Mapping[str, Any]) -> Connection:
         verified_at=_optional_time(texts.get("verified_at")),
         usable=item["usable"]["BOOL"],
         open_to_strangers=item["open_to_strangers"]["BOOL"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the audit record: when, what, who from where, and the connection before and after."""
+
+    at: str
+    type: str
+    actor: str
+    source_ip: str
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+
+def to_event(item: Mapping[str, Any]) -> Event:
+    """Return the event of an item."""
+    return Event(
+        at=item["at"]["S"],
+        type=item["type"]["S"],
+        actor=item["actor"]["S"],
+        source_ip=item["source_ip"]["S"],
+        before=json.loads(item["before"]["S"]),
+        after=json.loads(item["after"]["S"]),
     )
 
 

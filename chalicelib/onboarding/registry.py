@@ -16,19 +16,18 @@ from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ConnectionId, ExternalId
 from chalicelib.onboarding import items
 from chalicelib.onboarding.connection import PENDING_LIFE, Connection, Status
+from chalicelib.onboarding.table import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
     from chalicelib.onboarding.connection import Guardrail
+    from chalicelib.onboarding.items import Event
+    from chalicelib.onboarding.table import Table, Write
 
 IDEMPOTENCY_LIFE: Final = timedelta(hours=24)
 PAGE: Final = 50
-_ABSENT: Final = "attribute_not_exists(pk)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +58,8 @@ class NewConnection:
 class Registry:
     """Connections by tenant. Another tenant's connection and an unknown one are the same here: not found."""
 
-    def __init__(
-        self,
-        dynamodb: Callable[[], DynamoDBClient],
-        table_name: str,
-        *,
-        clock: Callable[[], datetime],
-        random_bytes: Callable[[int], bytes],
-    ) -> None:
-        self._dynamodb = dynamodb
-        self._table = table_name
+    def __init__(self, table: Table, *, clock: Callable[[], datetime], random_bytes: Callable[[int], bytes]) -> None:
+        self._table = table
         self._clock = clock
         self._random_bytes = random_bytes
         self._listeners: list[Callable[[Connection], None]] = []
@@ -94,12 +85,12 @@ class Registry:
                 return earlier
         for _ in range(3):
             connection = self._draft(tenant, new)
-            writes = [self._put(items.from_connection(connection), _ABSENT)]
-            writes.append(self._put(self._external_id_item(connection), _ABSENT))
+            writes = [self._table.put(items.from_connection(connection), ABSENT)]
+            writes.append(self._table.put(_external_id_item(connection), ABSENT))
             writes.append(self._event(connection, "connection_created", actor, before=None))
             if idempotency_key is not None:
                 writes.append(self._idempotency_write(connection, new, idempotency_key))
-            taken = self._transact(writes)
+            taken = self._table.write(writes)
             if not taken:
                 return self._tell(connection)
             if idempotency_key is not None and len(writes) - 1 in taken:
@@ -112,30 +103,18 @@ class Registry:
     def get(self, tenant: str, connection_id: str) -> Connection:
         """Return a connection of this tenant by a consistent read. Raises `connection_not_found`."""
         parsed = ConnectionId.parse(connection_id)
-        item = None if parsed is None else self._get(items.connection_key(tenant, parsed))
+        item = None if parsed is None else self._table.get(items.connection_key(tenant, parsed))
         if item is None:
             raise not_found()
         return items.to_connection(item)
 
     def page(self, tenant: str, *, limit: int = PAGE, cursor: str | None = None) -> tuple[list[Connection], str | None]:
         """Return up to `limit` connections of this tenant, in order of their ids, and the cursor of the next page."""
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :tenant AND begins_with(sk, :connection)",
-            "ExpressionAttributeValues": {
-                ":tenant": {"S": items.tenant_key(tenant)},
-                ":connection": {"S": "CONNECTION#"},
-            },
-            "Limit": limit,
-            "ConsistentRead": True,
-        }
-        if cursor is not None:
-            # Only an id travels in the cursor: the partition is always the tenant's own.
-            query["ExclusiveStartKey"] = items.connection_key(tenant, _id_of_cursor(cursor))
-        answer = self._dynamodb().query(**query)
-        found = [items.to_connection(item) for item in answer["Items"]]
-        more = "LastEvaluatedKey" in answer
-        return found, _cursor(found[-1].id) if more and found else None
+        # Only an id travels in the cursor: the partition is always the tenant's own.
+        after = None if cursor is None else items.connection_key(tenant, _id_of_cursor(cursor))
+        rows, more = self._table.page(items.tenant_key(tenant), "CONNECTION#", limit=limit, after=after)
+        found = [items.to_connection(row) for row in rows]
+        return found, _encoded(str(found[-1].id)) if more and found else None
 
     def save(
         self,
@@ -150,13 +129,13 @@ class Registry:
         Raises `connection_changed` when the stored version is no longer that of `before`, and then changes nothing.
         """
         after = replace(after, version=before.version + 1, updated_at=self._clock())
-        put = self._put(items.from_connection(after), "version = :version")
-        put["Put"]["ExpressionAttributeValues"] = {":version": {"N": str(before.version)}}
+        unchanged: items.Item = {":version": {"N": str(before.version)}}
+        put = self._table.put(items.from_connection(after), "version = :version", unchanged)
         writes = [put, self._event(after, event_type, actor, before=before)]
         if report is not None:
             text = json.dumps(report, separators=(",", ":"))
-            writes.append(self._put(items.report_key(after.id) | {"report": {"S": text}}, None))
-        if self._transact(writes):
+            writes.append(self._table.put(items.report_key(after.id) | {"report": {"S": text}}))
+        if self._table.write(writes):
             raise ServiceError(
                 "connection_changed",
                 "The connection was changed by another request in the meantime; nothing was written.",
@@ -164,9 +143,19 @@ class Registry:
             )
         return self._tell(after)
 
+    def events(
+        self, connection: Connection, *, limit: int = PAGE, cursor: str | None = None
+    ) -> tuple[list[Event], str | None]:
+        """Return up to `limit` events of a connection, newest first, and the cursor of the next page."""
+        after = None if cursor is None else items.event_key(connection.id, _sort_key_of_cursor(cursor))
+        rows, more = self._table.page(
+            items.connection_partition(connection.id), "EVENT#", limit=limit, after=after, newest_first=True
+        )
+        return [items.to_event(row) for row in rows], _encoded(rows[-1]["sk"]["S"]) if more and rows else None
+
     def last_report(self, connection: Connection) -> dict[str, Any] | None:
         """Return the report of the last verification, as it was answered."""
-        item = self._get(items.report_key(connection.id))
+        item = self._table.get(items.report_key(connection.id))
         if item is None:
             return None
         report: dict[str, Any] = json.loads(item["report"]["S"])
@@ -191,7 +180,7 @@ class Registry:
         )
 
     def _created_earlier(self, tenant: str, new: NewConnection, idempotency_key: str) -> Connection | None:
-        item = self._get(_idempotency_key(tenant, idempotency_key))
+        item = self._table.get(_idempotency_key(tenant, idempotency_key))
         # DynamoDB deletes expired items days late, so an expired one counts as gone.
         if item is None or int(item["ttl"]["N"]) <= self._clock().timestamp():
             return None
@@ -204,33 +193,20 @@ class Registry:
             )
         return self.get(tenant, item["connection_id"]["S"])
 
-    def _external_id_item(self, connection: Connection) -> items.Item:
-        owner: items.Item = {
-            "tenant": {"S": connection.tenant},
-            "connection_id": {"S": str(connection.id)},
-            "created_at": {"S": items.to_text(connection.created_at) or ""},
-        }
-        return items.external_id_key(connection.external_id) | owner
-
-    def _idempotency_write(self, connection: Connection, new: NewConnection, key: str) -> TransactWriteItemTypeDef:
+    def _idempotency_write(self, connection: Connection, new: NewConnection, key: str) -> Write:
         now = self._clock()
         item = _idempotency_key(connection.tenant, key) | {
             "connection_id": {"S": str(connection.id)},
             "fingerprint": {"S": new.fingerprint()},
             "ttl": {"N": str(int((now + IDEMPOTENCY_LIFE).timestamp()))},
         }
-        put = self._put(item, "attribute_not_exists(pk) OR #ttl <= :now")
-        put["Put"]["ExpressionAttributeNames"] = {"#ttl": "ttl"}
-        put["Put"]["ExpressionAttributeValues"] = {":now": {"N": str(int(now.timestamp()))}}
-        return put
+        over: items.Item = {":now": {"N": str(int(now.timestamp()))}}
+        return self._table.put(item, "attribute_not_exists(pk) OR #ttl <= :now", over, {"#ttl": "ttl"})
 
-    def _event(
-        self, after: Connection, event_type: str, actor: Actor, *, before: Connection | None
-    ) -> TransactWriteItemTypeDef:
+    def _event(self, after: Connection, event_type: str, actor: Actor, *, before: Connection | None) -> Write:
         at = items.to_text(after.updated_at) or ""
         item: items.Item = {
-            "pk": {"S": f"CONNECTION#{after.id}"},
-            "sk": {"S": f"EVENT#{at}#{after.version:010d}"},
+            **items.event_key(after.id, f"EVENT#{at}#{after.version:010d}"),
             "at": {"S": at},
             "type": {"S": event_type},
             "actor": {"S": actor.subject},
@@ -238,30 +214,7 @@ class Registry:
             "before": {"S": json.dumps(_audited(before))},
             "after": {"S": json.dumps(_audited(after))},
         }
-        return self._put(item, _ABSENT)
-
-    def _put(self, item: items.Item, condition: str | None) -> TransactWriteItemTypeDef:
-        put: TransactWriteItemTypeDef = {"Put": {"TableName": self._table, "Item": item}}
-        if condition is not None:
-            put["Put"]["ConditionExpression"] = condition
-        return put
-
-    def _get(self, key: items.Item) -> Mapping[str, Any] | None:
-        return self._dynamodb().get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-
-    def _transact(self, writes: Sequence[TransactWriteItemTypeDef]) -> list[int]:
-        """Write all or nothing. Returns the places whose condition did not hold; empty when all was written."""
-        dynamodb = self._dynamodb()
-        try:
-            dynamodb.transact_write_items(TransactItems=writes)
-        except dynamodb.exceptions.TransactionCanceledException as cancelled:
-            codes = [reason.get("Code") for reason in cancelled.response["CancellationReasons"]]
-            # TransactionConflict: another transaction held an item at this moment, which is a changed version too.
-            taken = [at for at, code in enumerate(codes) if code in {"ConditionalCheckFailed", "TransactionConflict"}]
-            if not taken:
-                raise
-            return taken
-        return []
+        return self._table.put(item, ABSENT)
 
 
 def not_found() -> ServiceError:
@@ -288,27 +241,50 @@ def _audited(connection: Connection | None) -> dict[str, object] | None:
     }
 
 
+def _external_id_item(connection: Connection) -> items.Item:
+    owner: items.Item = {
+        "tenant": {"S": connection.tenant},
+        "connection_id": {"S": str(connection.id)},
+        "created_at": {"S": items.to_text(connection.created_at) or ""},
+    }
+    return items.external_id_key(connection.external_id) | owner
+
+
 def _idempotency_key(tenant: str, key: str) -> items.Item:
     # Hashed: the key is the client's text, of any length and alphabet.
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return {"pk": {"S": items.tenant_key(tenant)}, "sk": {"S": f"IDEMPOTENCY#{digest}"}}
 
 
-def _cursor(connection_id: ConnectionId) -> str:
-    return base64.urlsafe_b64encode(str(connection_id).encode()).decode().rstrip("=")
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", cursor, re.ASCII):
+        with suppress(binascii.Error):
+            return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii", "replace")
+    return ""
 
 
 def _id_of_cursor(cursor: str) -> ConnectionId:
-    text = ""
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", cursor, re.ASCII):
-        with suppress(binascii.Error):
-            text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii", "replace")
-    connection_id = ConnectionId.parse(text)
+    connection_id = ConnectionId.parse(_decoded(cursor))
     if connection_id is None:
-        raise ServiceError(
-            "invalid_cursor",
-            "The cursor is not one that this list gave.",
-            param="cursor",
-            fix="Leave it out to begin at the first page.",
-        )
+        raise _invalid_cursor()
     return connection_id
+
+
+def _sort_key_of_cursor(cursor: str) -> str:
+    text = _decoded(cursor)
+    if not re.fullmatch(r"EVENT#[0-9T:.+-]{20,40}#[0-9]{10}", text, re.ASCII):
+        raise _invalid_cursor()
+    return text
+
+
+def _invalid_cursor() -> ServiceError:
+    return ServiceError(
+        "invalid_cursor",
+        "The cursor is not one that this list gave.",
+        param="cursor",
+        fix="Leave it out to begin at the first page.",
+    )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.wire import Wire
     from chalicelib.onboarding.registry import Actor, Registry
+    from chalicelib.onboarding.turnstile import Turnstile
     from chalicelib.services import Services
 
 
@@ -39,9 +40,12 @@ def grant_of(connection: Connection, role_arn: RoleArn) -> Grant:
 class Verifier:
     """Verifies roles: refuses requests that can't be right before any call, runs the checks, stores what came of it."""
 
-    def __init__(self, services: Services, registry: Registry, sessions: Sessions, wire: Wire) -> None:
+    def __init__(
+        self, services: Services, registry: Registry, turnstile: Turnstile, sessions: Sessions, wire: Wire
+    ) -> None:
         self._services = services
         self._registry = registry
+        self._turnstile = turnstile
         self._sessions = sessions
         self._wire = wire
 
@@ -84,11 +88,22 @@ class Verifier:
             connection.require_in_scope(str(model))
         return Subject(connection, grant_of(connection, role_arn), own, invoke)
 
-    def run(self, subject: Subject, actor: Actor) -> Iterator[Result | dict[str, object]]:
-        """Yield each check's result as it is done, and last the report, which by then is stored.
+    def start(self, subject: Subject, actor: Actor) -> Iterator[Result | dict[str, object]]:
+        """Return the run, whose turn it now is: it yields each check's result as it is done, and last the report.
 
-        Raises `connection_changed` when another request changed the connection meanwhile: nothing is written then.
+        Raises `verification_running` or `too_many_verifications` at once; the run itself raises `connection_changed`
+        when another request changed the connection meanwhile, and has then written nothing.
         """
+        ticket = self._turnstile.enter(subject.connection)
+        return self._run(subject, actor, ticket)
+
+    def _run(self, subject: Subject, actor: Actor, ticket: str) -> Iterator[Result | dict[str, object]]:
+        try:
+            yield from self._verify(subject, actor)
+        finally:
+            self._turnstile.leave(subject.connection, ticket)
+
+    def _verify(self, subject: Subject, actor: Actor) -> Iterator[Result | dict[str, object]]:
         before, role_arn = subject.connection, subject.grant.role_arn
         started = time.monotonic()
         # What was remembered of this connection may be what the customer has just mended.

@@ -11,6 +11,8 @@ from chalicelib.bedrock.sessions import Sessions
 from chalicelib.bedrock.wire import Wire
 from chalicelib.onboarding.registry import Registry
 from chalicelib.onboarding.served import ServedConnections
+from chalicelib.onboarding.table import Table
+from chalicelib.onboarding.turnstile import Turnstile
 from chalicelib.onboarding.verifier import Verifier
 from chalicelib.routes import service
 from chalicelib.routes.auth import Authenticator
@@ -32,9 +34,8 @@ def create_app(services: Services) -> Chalice:
     authenticator = Authenticator(settings.tokens, clock=services.clock)
     boundary = Boundary(app, authenticator, settings.allowed_origin)
 
-    registry = Registry(
-        lambda: services.dynamodb, settings.table_name, clock=services.clock, random_bytes=services.random_bytes
-    )
+    table = Table(lambda: services.dynamodb, settings.table_name)
+    registry = Registry(table, clock=services.clock, random_bytes=services.random_bytes)
     sessions = Sessions(lambda: services.sts(settings.region), services.clock)
     served = ServedConnections(registry, services.clock, settings.connection_cache_seconds)
     wire = Wire(endpoint=settings.aws_endpoint)
@@ -45,6 +46,8 @@ def create_app(services: Services) -> Chalice:
 
     registry.on_change(forget)
     service.register(boundary, settings)
-    OnboardingRoutes(services, registry, Verifier(services, registry, sessions, wire)).register(boundary)
+    turnstile = Turnstile(table, clock=services.clock, random_bytes=services.random_bytes)
+    verifier = Verifier(services, registry, turnstile, sessions, wire)
+    OnboardingRoutes(services, registry, verifier).register(boundary)
     InferenceRoutes(served, sessions, wire, services.clock).register(boundary)
     return app

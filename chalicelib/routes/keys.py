@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KEPT: Final = timedelta(minutes=10)
-_LEAST_KEPT: Final = timedelta(minutes=1)
+_PAUSE: Final = timedelta(minutes=1)
+"""How long nobody asks again while there are keys to use, whatever the issuer or a token says."""
 _STALE: Final = timedelta(hours=24)
 """How long keys are still used when the issuer can't be reached: its outage is not one of this service's."""
 _RETRY: Final = timedelta(seconds=5)
@@ -110,11 +111,9 @@ class KeySet:
         usable = self._usable()
         if usable is not None and self._clock() < usable.fresh_until:
             return usable
-        seen = self._fetched
         if self._lock.acquire(blocking=usable is None):
             try:
-                if self._fetched is seen:
-                    self._try_to_fetch()
+                self._try_to_fetch()
             finally:
                 self._lock.release()
         usable = self._usable()
@@ -134,8 +133,7 @@ class KeySet:
         Whoever comes while it is fetched waits: after the issuer's change of keys all of their tokens are good.
         """
         with self._lock:
-            if self._fetched is seen:
-                self._try_to_fetch()
+            self._try_to_fetch()
             return self._fetched or seen
 
     def _usable(self) -> _Fetched | None:
@@ -143,9 +141,12 @@ class KeySet:
         return fetched if fetched is not None and self._clock() - fetched.at <= _STALE else None
 
     def _try_to_fetch(self) -> None:
-        """With the lock held, fetch the keys, unless that was tried lately. A failure leaves them as they are."""
+        """With the lock held, fetch the keys, unless that was tried lately, as by whom this caller waited for.
+
+        A failure leaves the keys as they are.
+        """
         # Neither tokens with made-up key ids nor an outage must make this service hammer the issuer.
-        pause = _RETRY if self._usable() is None else _LEAST_KEPT
+        pause = _RETRY if self._usable() is None else _PAUSE
         if self._tried_at is not None and self._clock() - self._tried_at < pause:
             return
         try:
@@ -175,7 +176,7 @@ class KeySet:
         if not isinstance(keys, list):
             raise ValueError("no key set")  # noqa: TRY004  what was fetched has the wrong form
         age = re.search(r"\bmax-age=([0-9]{1,9})", response.headers.get("cache-control", ""), re.IGNORECASE)
-        kept = min(max(timedelta(seconds=int(age[1])), _LEAST_KEPT), _KEPT) if age else _KEPT
+        kept = min(timedelta(seconds=int(age[1])), _KEPT) if age else _KEPT
         return tuple(key for key in keys if isinstance(key, dict)), kept
 
 

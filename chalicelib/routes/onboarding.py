@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -87,6 +88,7 @@ class OnboardingRoutes:
         boundary.protected("GET", f"{one}/documents/{{file}}", "connections:read", self.document)
         boundary.protected("POST", f"{one}/verification", "connections:write", self.verify)
         boundary.protected("GET", f"{one}/verification", "connections:read", self.last_report)
+        boundary.protected("GET", f"{one}/events", "connections:read", self.events)
 
     def create(self, request: Request, caller: Caller) -> Reply:
         """Make a connection with a fresh external ID."""
@@ -153,7 +155,7 @@ class OnboardingRoutes:
         body = bodies.parse(request, VerificationBody)
         connection = self._find(request, caller)
         subject = self._verifier.accept(connection, body.role_arn, body.invoke)
-        steps = self._verifier.run(subject, _actor(request, caller))
+        steps = self._verifier.start(subject, _actor(request, caller))
         if "text/event-stream" in (request.header("accept") or "").lower():
             return EventStream(_events(steps, request.id), {}, live=request.can_stream)
         *_, report = steps
@@ -169,6 +171,15 @@ class OnboardingRoutes:
                 fix="POST the role's ARN to this address to verify it.",
             )
         return Reply(report)
+
+    def events(self, request: Request, caller: Caller) -> Reply:
+        """Show the audit record, newest first, a page at a time."""
+        query = request.query()
+        connection = self._find(request, caller)
+        found, next_cursor = self._registry.events(
+            connection, limit=_limit(_single(query, "limit")), cursor=_single(query, "cursor")
+        )
+        return Reply({"data": [asdict(event) for event in found], "next_cursor": next_cursor})
 
     def _find(self, request: Request, caller: Caller) -> Connection:
         connection_id = request.path_parameter("connection_id")

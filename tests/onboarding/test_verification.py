@@ -6,8 +6,10 @@ import itertools
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import jwt
 import pytest
 
 from chalicelib.onboarding.checks import CHECKS, Result, Verdict, is_usable, verdict
@@ -278,37 +280,94 @@ def test_a_role_that_locks_us_out_is_still_tried(onboarded: Onboarded, api: Api)
     assert refused.headers["X-Should-Retry"] == "false"
 
 
-def test_runs_side_by_side_change_the_state_once(onboarded: Onboarded) -> None:
-    """Of ten runs at once one writes; the others are told that the connection changed, and nothing is half done."""
+def test_one_run_at_a_time(world: World, onboarded: Onboarded) -> None:
+    """Of ten runs at once one runs; the others are told to wait, at once, and nothing is half done."""
+    world.aws.faults.add({"service": "bedrock", "operation": "ListFoundationModels", "kind": "slow", "seconds": 0.5})
     barrier = threading.Barrier(10)
 
-    def run(_: int) -> int:
+    def run(_: int) -> tuple[int, str, str | None]:
         barrier.wait()
-        return onboarded.api.post(f"{onboarded.path}/verification", {"role_arn": onboarded.role_arn}).status
+        answer = onboarded.api.post(f"{onboarded.path}/verification", {"role_arn": onboarded.role_arn, "invoke": False})
+        code = answer.json["verdict"] if answer.status == 200 else answer.error["code"]
+        return answer.status, code, answer.headers.get("Retry-After")
 
     with ThreadPoolExecutor(10) as pool:
-        statuses = list(pool.map(run, range(10)))
+        answers = sorted(pool.map(run, range(10)))
 
-    assert set(statuses) <= {200, 409}
-    assert statuses.count(200) >= 1
-    assert onboarded.shown()["version"] == 1 + statuses.count(200)
-    assert onboarded.shown()["status"] == "active"
+    assert answers == [(200, "verified", None)] + [(409, "verification_running", "5")] * 9
+    assert (onboarded.shown()["version"], onboarded.shown()["status"]) == (2, "active")
+    assert onboarded.verify()["verdict"] == "verified"
 
 
-def test_a_run_that_was_overtaken_writes_nothing(world: World, onboarded: Onboarded) -> None:
-    """While a slow run of one role is under way another role is verified: the slow run can't take the place again."""
-    other = onboarded.make_role(f"Other-{next(_numbers)}")
+def test_a_run_that_was_killed_blocks_nobody_for_long(world: World, onboarded: Onboarded) -> None:
+    """A lease ends by itself; what DynamoDB has not deleted yet counts as gone."""
+    key = {"pk": {"S": f"CONNECTION#{onboarded.connection['id']}"}, "sk": {"S": "LEASE"}}
+    for until, status in (("99999999999", 409), ("1000", 200)):
+        world.services.dynamodb.put_item(
+            TableName=world.settings.table_name, Item={**key, "ticket": {"S": "x"}, "until": {"N": until}}
+        )
+        answer = onboarded.api.post(f"{onboarded.path}/verification", {"role_arn": onboarded.role_arn, "invoke": False})
+        assert answer.status == status
+
+
+def test_a_tenant_cannot_verify_without_end(world: World, onboarded: Onboarded) -> None:
+    """Past the limit of a minute the answer is 429 with the seconds to wait, and STS is not asked."""
+    tenant = jwt.decode(onboarded.api.token or "", options={"verify_signature": False})["tenant"]
+    now = datetime.now(UTC)
+    for minute in (now, now + timedelta(minutes=1)):
+        window = minute.replace(second=0, microsecond=0).isoformat()
+        world.services.dynamodb.put_item(
+            TableName=world.settings.table_name,
+            Item={"pk": {"S": f"TENANT#{tenant}#RATE"}, "sk": {"S": f"VERIFY#{window}"}, "runs": {"N": "120"}},
+        )
+    before = world.aws.calls.count("sts")
+    answer = onboarded.api.post(f"{onboarded.path}/verification", {"role_arn": onboarded.role_arn})
+
+    assert (answer.status, answer.error["code"]) == (429, "too_many_verifications")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert world.aws.calls.count("sts") == before
+
+
+def test_a_run_whose_connection_changed_writes_nothing(world: World, onboarded: Onboarded) -> None:
+    """Whatever changed the connection while a run was under way is not overwritten by it."""
     world.aws.faults.add({"service": "bedrock", "operation": "ListFoundationModels", "kind": "slow", "seconds": 1.0})
+    tenant = jwt.decode(onboarded.api.token or "", options={"verify_signature": False})["tenant"]
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(
             onboarded.api.post, f"{onboarded.path}/verification", {"role_arn": onboarded.role_arn, "invoke": False}
         )
-        threading.Event().wait(0.3)
-        assert onboarded.verify(other, invoke=False)["status"] == "active"
+        threading.Event().wait(0.4)
+        world.services.dynamodb.update_item(
+            TableName=world.settings.table_name,
+            Key={"pk": {"S": f"TENANT#{tenant}"}, "sk": {"S": f"CONNECTION#{onboarded.connection['id']}"}},
+            UpdateExpression="ADD version :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
         overtaken = slow.result()
 
     assert (overtaken.status, overtaken.error["code"]) == (409, "connection_changed")
-    assert onboarded.shown()["role_arn"] == other
+    assert (onboarded.shown()["status"], onboarded.shown()["version"]) == ("pending", 2)
+    events = onboarded.api.get(f"{onboarded.path}/events").json["data"]
+    assert [event["type"] for event in events] == ["connection_created"]
+
+
+def test_the_record_tells_what_happened(onboarded: Onboarded) -> None:
+    """Newest first: who did what, from where, and the connection before and after; page by page."""
+    onboarded.verify(onboarded.role_arn + "x")
+    onboarded.verify()
+    first = onboarded.api.get(f"{onboarded.path}/events?limit=2").json
+    second = onboarded.api.get(f"{onboarded.path}/events?limit=2&cursor={first['next_cursor']}").json
+    events = [*first["data"], *second["data"]]
+
+    assert [event["type"] for event in events] == [
+        "verification_verified",
+        "verification_refused",
+        "connection_created",
+    ]
+    assert {(event["actor"], event["source_ip"]) for event in events} == {("administrator", "127.0.0.1")}
+    assert [event["after"]["status"] for event in events] == ["active", "pending", "pending"]
+    assert events[0]["before"] == events[1]["after"]
+    assert second["next_cursor"] is None
 
 
 def test_a_stranger_in_our_own_account_is_not_let_in(world: World, onboarded: Onboarded) -> None:
@@ -358,8 +417,6 @@ def test_the_session_may_do_nothing_but_bedrock(world: World, onboarded: Onboard
 
 
 def _as_connection(shown: dict[str, Any]) -> Any:
-    from datetime import UTC, datetime
-
     from chalicelib.identifiers import ConnectionId, ExternalId
     from chalicelib.onboarding.connection import Connection, Status
 

@@ -11,9 +11,9 @@ from chalicelib.routes.codes import CODES
 SOURCES = sorted((Path(__file__).parent.parent.parent / "chalicelib").rglob("*.py"))
 
 
-def _raised() -> set[str]:
+def _raised() -> set[object]:
     """Return the codes that the source names when it makes an error."""
-    codes: set[str] = set()
+    codes: set[object] = set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if (
@@ -22,11 +22,9 @@ def _raised() -> set[str]:
                 and node.func.id in {"ServiceError", "AwsRefusal", "_refuse"}
                 and node.args
             ):
-                codes |= {
-                    value.value
-                    for value in ast.walk(node.args[0])
-                    if isinstance(value, ast.Constant) and isinstance(value.value, str)
-                }
+                code = node.args[0]
+                choices = [code.body, code.orelse] if isinstance(code, ast.IfExp) else [code]
+                codes |= {choice.value for choice in choices if isinstance(choice, ast.Constant)}
     return codes
 
 

@@ -1,0 +1,109 @@
+"""The service's one DynamoDB table: get, query one partition, and writes that are made together or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from chalicelib.onboarding.items import Item
+
+    Write = TransactWriteItemTypeDef
+
+ABSENT: Final = "attribute_not_exists(pk)"
+"""The condition that no such item is there yet."""
+
+
+class Table:
+    """The table by name. Every read is consistent; there is no Scan."""
+
+    def __init__(self, dynamodb: Callable[[], DynamoDBClient], name: str) -> None:
+        self._dynamodb = dynamodb
+        self._name = name
+
+    def get(self, key: Item) -> Mapping[str, Any] | None:
+        """Return an item, or None."""
+        return self._dynamodb().get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
+
+    def page(
+        self, partition: str, prefix: str, *, limit: int, after: Item | None = None, newest_first: bool = False
+    ) -> tuple[list[Mapping[str, Any]], bool]:
+        """Return up to `limit` items of a partition whose sort keys begin so, and whether there are more."""
+        query: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :partition AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": {":partition": {"S": partition}, ":prefix": {"S": prefix}},
+            "Limit": limit,
+            "ConsistentRead": True,
+            "ScanIndexForward": not newest_first,
+        }
+        if after is not None:
+            query["ExclusiveStartKey"] = after
+        answer = self._dynamodb().query(**query)
+        return list(answer["Items"]), "LastEvaluatedKey" in answer
+
+    def put(
+        self,
+        item: Item,
+        condition: str | None = None,
+        values: Item | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Write:
+        """Return a write that puts an item, under a condition with its values and the names that are reserved words."""
+        put: Write = {"Put": {"TableName": self._name, "Item": item}}
+        if condition is not None:
+            put["Put"]["ConditionExpression"] = condition
+        if values is not None:
+            put["Put"]["ExpressionAttributeValues"] = values
+        if names is not None:
+            put["Put"]["ExpressionAttributeNames"] = dict(names)
+        return put
+
+    def write(self, writes: Sequence[Write]) -> list[int]:
+        """Write all or nothing. Returns the places whose condition did not hold; empty when all was written."""
+        dynamodb = self._dynamodb()
+        try:
+            dynamodb.transact_write_items(TransactItems=writes)
+        except dynamodb.exceptions.TransactionCanceledException as cancelled:
+            codes = [reason.get("Code") for reason in cancelled.response["CancellationReasons"]]
+            # TransactionConflict: another transaction held an item at this moment, which is a changed version too.
+            taken = [at for at, code in enumerate(codes) if code in {"ConditionalCheckFailed", "TransactionConflict"}]
+            if not taken:
+                raise
+            return taken
+        return []
+
+    def delete(self, key: Item, condition: str, values: Item) -> bool:
+        """Delete an item under a condition. Returns whether it held."""
+        dynamodb = self._dynamodb()
+        try:
+            dynamodb.delete_item(
+                TableName=self._name, Key=key, ConditionExpression=condition, ExpressionAttributeValues=values
+            )
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def add(self, key: Item, attribute: str, amount: int, *, most: int, ttl: int) -> bool:
+        """Add to a counter that ends at `ttl` (seconds since 1970). Returns whether it stays within `most`."""
+        dynamodb = self._dynamodb()
+        try:
+            dynamodb.update_item(
+                TableName=self._name,
+                Key=key,
+                UpdateExpression="SET #ttl = if_not_exists(#ttl, :ttl) ADD #counter :amount",
+                ConditionExpression="attribute_not_exists(#counter) OR #counter <= :room",
+                ExpressionAttributeNames={"#counter": attribute, "#ttl": "ttl"},
+                ExpressionAttributeValues={
+                    ":amount": {"N": str(amount)},
+                    ":room": {"N": str(most - amount)},
+                    ":ttl": {"N": str(ttl)},
+                },
+            )
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True

@@ -1,0 +1,74 @@
+"""Who may verify now: one run at a time for a connection, and so many a minute for a tenant.
+
+A run makes five AssumeRole calls, and its answers tell strangers about roles; neither is to be had without limit.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.errors import ServiceError
+from chalicelib.onboarding import items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from chalicelib.onboarding.connection import Connection
+    from chalicelib.onboarding.table import Table
+
+LEASE_LIFE: Final = timedelta(seconds=60)
+"""Longer than any run takes. A run that was killed blocks the next one no longer than this."""
+RUNS_A_MINUTE: Final = 120
+
+
+class Turnstile:
+    """Lets verifications in one by one."""
+
+    def __init__(self, table: Table, *, clock: Callable[[], datetime], random_bytes: Callable[[int], bytes]) -> None:
+        self._table = table
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    def enter(self, connection: Connection) -> str:
+        """Take the connection's lease and return its ticket; raises `ServiceError` when it is not this run's turn."""
+        now = self._clock()
+        window = now.replace(second=0, microsecond=0)
+        next_window = window + timedelta(minutes=1)
+        allowed = self._table.add(
+            items.rate_key(connection.tenant, f"VERIFY#{window.isoformat()}"),
+            "runs",
+            1,
+            most=RUNS_A_MINUTE,
+            ttl=int(next_window.timestamp()) + 3600,
+        )
+        if not allowed:
+            raise ServiceError(
+                "too_many_verifications",
+                f"This tenant has started {RUNS_A_MINUTE} verifications in this minute.",
+                fix="Wait a minute and verify again.",
+                retry_after=max(1, int((next_window - now).total_seconds())),
+            )
+        ticket = self._random_bytes(12).hex()
+        until = now + LEASE_LIFE
+        lease: items.Item = {
+            **items.lease_key(connection.id),
+            "ticket": {"S": ticket},
+            "until": {"N": str(until.timestamp())},
+            "ttl": {"N": str(int(until.timestamp()))},
+        }
+        over: items.Item = {":now": {"N": str(now.timestamp())}}
+        free = "attribute_not_exists(pk) OR #until <= :now"
+        if self._table.write([self._table.put(lease, free, over, {"#until": "until"})]):
+            raise ServiceError(
+                "verification_running",
+                "A verification of this connection is under way.",
+                fix="Wait for it to end; GET …/verification shows its report.",
+                retry_after=5,
+            )
+        return ticket
+
+    def leave(self, connection: Connection, ticket: str) -> None:
+        """Give the lease back, if it is still this run's."""
+        self._table.delete(items.lease_key(connection.id), "ticket = :ticket", {":ticket": {"S": ticket}})
