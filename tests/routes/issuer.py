@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -105,6 +106,48 @@ def refusal(text: str, rules: TokenRules = RULES, seconds: float = 0) -> tuple[s
     told = f"{error.message} {error.fix} {error.param}"
     assert not [part for part in text.split(".") if len(part) > 10 and part[:10] in told]
     return error.code, error.message
+
+
+class Clock:
+    """A clock that tests move."""
+
+    now = at()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def ask(authenticator: Authenticator, **more: Any) -> Caller:
+    """Return the caller of a good token, changed by `more`."""
+    return authenticator.authenticate([f"Bearer {token(**more)}"])
+
+
+def code(authenticator: Authenticator, **more: Any) -> str:
+    """Return the code of the refusal of a token, changed by `more`."""
+    return refused(authenticator, token(**more))
+
+
+def refused(authenticator: Authenticator, text: str) -> str:
+    """Return the code of the refusal of `text`; only an outage says when to come again."""
+    with pytest.raises(ServiceError) as refused:
+        authenticator.authenticate([f"Bearer {text}"])
+    assert (refused.value.retry_after is not None) == (refused.value.code == "keys_unavailable")
+    return refused.value.code
+
+
+def at_once(authenticator: Authenticator, **more: Any) -> set[str]:
+    """Return what twenty callers with tokens of their own get who come at the same time: a tenant or a code."""
+    barrier = threading.Barrier(20)
+
+    def answer(number: int) -> str:
+        barrier.wait()
+        try:
+            return ask(authenticator, claims={"sub": f"person-{number}"}, **more).tenant
+        except ServiceError as error:
+            return error.code
+
+    with ThreadPoolExecutor(20) as pool:
+        return set(pool.map(answer, range(20)))
 
 
 class KeyServer:

@@ -65,11 +65,6 @@ def _changed_payload() -> str:
     return f"{head}.{payload}.{signature}"
 
 
-def _nested_header() -> str:
-    header = b'{"alg":"ES256","a":' + b"[" * 2900 + b"]" * 2900 + b"}"
-    return base64.urlsafe_b64encode(header).rstrip(b"=").decode() + ".e30.eA"
-
-
 ATTACKS: dict[str, tuple[Callable[[], str], str]] = {
     "alg none": (lambda: raw({"alg": "none"}, CLAIMS), ALGORITHM),
     "alg None": (lambda: raw({"alg": "None"}, CLAIMS), ALGORITHM),
@@ -105,9 +100,7 @@ ATTACKS: dict[str, tuple[Callable[[], str], str]] = {
     "an object for an audience": (lambda: token({"aud": {"rolecall": 1}}), AUDIENCE),
     "a tenant twice": (lambda: signed(json.dumps(CLAIMS)[:-1] + ', "tenant": "globex"}'), CLAIMS_UNREADABLE),
     "claims that are no JSON": (lambda: signed("tenant=acme"), CLAIMS_UNREADABLE),
-    "claims nested deeply": (lambda: signed('{"a":' + "[" * 2900 + "]" * 2900 + "}"), CLAIMS_UNREADABLE),
     "a list for claims": (lambda: signed("[]"), "It has no claims."),
-    "a header nested deeply": (_nested_header, UNREADABLE),
     "a number for a key id": (lambda: signed(CLAIMS, kid=5), UNREADABLE),
     "two parts": (lambda: "a.b", UNREADABLE),
     "five parts, as encrypted tokens have": (lambda: "a.b.c.d.e", UNREADABLE),
@@ -121,6 +114,15 @@ ATTACKS: dict[str, tuple[Callable[[], str], str]] = {
 def test_every_classic_attack_is_an_invalid_token(attack: Callable[[], str], why: str) -> None:
     """What is not the issuer's, not for us, or not whole is refused for that reason, and nothing of it is repeated."""
     assert refusal(attack()) == ("invalid_token", f"The token is not accepted. {why}")
+
+
+def test_nesting_that_no_parser_takes_is_no_error_of_ours() -> None:
+    """Anyone can send such a header, without a key; how deep is too deep differs between versions of Python."""
+    nested = "[" * 2900 + "]" * 2900
+    header = base64.urlsafe_b64encode(f'{{"alg":"ES256","a":{nested}}}'.encode()).rstrip(b"=").decode()
+
+    assert refusal(f"{header}.e30.eA")[0] == "invalid_token"
+    assert refusal(signed(f'{{"a":{nested}}}'))[0] == "invalid_token"
 
 
 @pytest.mark.parametrize(
