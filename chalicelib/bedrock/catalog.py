@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.bedrock.failures import AwsError, Unreachable
 from chalicelib.bedrock.wire import LIST_FOUNDATION_MODELS, LIST_INFERENCE_PROFILES
@@ -26,6 +25,8 @@ _PROFILE_TYPES: Final = ("SYSTEM_DEFINED", "APPLICATION")
 """Without a type AWS lists its own profiles alone."""
 _NOT_FOR_CHATS: Final = ("rerank",)
 """Parts of the ids of models that take and give text and still do not converse (Bedrock user guide, 2026-11)."""
+_NOT_FOR_TEXT: Final = ("embed", "stability.", "canvas", "reel", "sonic", "twelvelabs.", "luma.")
+"""Parts of the ids of models that give no text. Only asked where the list that says so was denied (as above)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Model:
     """Something that can be called: a foundation model, or an inference profile.
 
     `id` is what Converse takes; `foundation_model` the model behind a profile, else the same; `regions` where a call
-    may be answered. An application profile's id is its ARN, and `name` what the customer called it.
+    may be answered. An application profile's id is its ARN, and `name` what the customer called it. Modalities are
+    empty and `streaming` is None where AWS did not say; `lifecycle` is ACTIVE or LEGACY.
     """
 
     id: str
@@ -43,7 +45,7 @@ class Model:
     is_profile: bool
     input_modalities: tuple[str, ...]
     output_modalities: tuple[str, ...]
-    streaming: bool
+    streaming: bool | None
     lifecycle: str
     regions: tuple[str, ...]
 
@@ -63,104 +65,140 @@ class Catalog:
         return replace(self, models=tuple(model for model in self.models if model.id in wanted))
 
 
+class _Listed(NamedTuple):
+    """What one list gave: its rows, up to the page that failed if one did."""
+
+    rows: list[Mapping[str, Any]]
+    failure: AwsError | Unreachable | None = None
+
+
 def list_models(wire: Wire, credentials: Credentials, region: str) -> Catalog:
     """Ask for the lists side by side and join them; failures come with the catalog instead of being raised."""
     with ThreadPoolExecutor(max_workers=3, thread_name_prefix="catalog") as pool:
-        asked = (
-            pool.submit(_foundation_models, wire, credentials, region),
-            *(pool.submit(_inference_profiles, wire, credentials, region, kind) for kind in _PROFILE_TYPES),
-        )
-    failures: list[AwsError | Unreachable] = []
-    answers: list[list[dict[str, Any]]] = []
-    for future in asked:
-        try:
-            answers.append(future.result())
-        except (AwsError, Unreachable) as failure:
-            failures.append(failure)
-            answers.append([])
-    models, *profiles = answers
-    return join(models, chain(*profiles), region=region, failures=tuple(failures))
+        asked_models = pool.submit(_foundation_models, wire, credentials, region)
+        asked_profiles = [pool.submit(_inference_profiles, wire, credentials, region, kind) for kind in _PROFILE_TYPES]
+    models, profiles = asked_models.result(), [asked.result() for asked in asked_profiles]
+    return join(
+        models.rows if models.failure is None else None,
+        [row for listed in profiles for row in listed.rows],
+        region=region,
+        failures=tuple(listed.failure for listed in (models, *profiles) if listed.failure is not None),
+    )
 
 
 def join(
-    models: Iterable[Mapping[str, Any]],
+    models: Iterable[Mapping[str, Any]] | None,
     profiles: Iterable[Mapping[str, Any]],
     *,
     region: str,
     failures: tuple[AwsError | Unreachable, ...] = (),
 ) -> Catalog:
-    """Return the catalog of the two lists as AWS answers them. Models that give no text are left out."""
-    by_id = {str(row["modelId"]): row for row in models if "modelId" in row}
-    found = {model.id: model for model in _on_demand(by_id.values(), region)}
+    """Return the catalog of the two lists as AWS answers them. Models that give no text are left out.
+
+    `models` None means that they could not be listed: then profiles are shown with what they say of themselves.
+    """
+    by_id = None if models is None else {_text(row, "modelId"): row for row in models if _text(row, "modelId")}
+    found = {model.id: model for model in _on_demand((by_id or {}).values(), region)}
     found |= {model.id: model for model in _through_profiles(profiles, by_id)}
     return Catalog(tuple(found[name] for name in sorted(found)), failures)
 
 
-def _foundation_models(wire: Wire, credentials: Credentials, region: str) -> list[dict[str, Any]]:
-    answer = wire.call(credentials, region, LIST_FOUNDATION_MODELS)
-    rows: list[dict[str, Any]] = answer.body.get("modelSummaries") or []
-    return rows
+def _foundation_models(wire: Wire, credentials: Credentials, region: str) -> _Listed:
+    try:
+        return _Listed(_objects(wire.call(credentials, region, LIST_FOUNDATION_MODELS).body.get("modelSummaries")))
+    except (AwsError, Unreachable) as failure:
+        return _Listed([], failure)
 
 
-def _inference_profiles(wire: Wire, credentials: Credentials, region: str, kind: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def _inference_profiles(wire: Wire, credentials: Credentials, region: str, kind: str) -> _Listed:
+    rows: list[Mapping[str, Any]] = []
     query = {"maxResults": _PAGE, "type": kind}
     for _ in range(_MOST_PAGES):
-        answer = wire.call(credentials, region, LIST_INFERENCE_PROFILES, query=query).body
-        rows += answer.get("inferenceProfileSummaries") or []
-        token = answer.get("nextToken")
+        try:
+            answer = wire.call(credentials, region, LIST_INFERENCE_PROFILES, query=query).body
+        except (AwsError, Unreachable) as failure:
+            return _Listed(rows, failure)
+        rows += _objects(answer.get("inferenceProfileSummaries"))
+        token = _text(answer, "nextToken")
         if not token:
             break
-        query = {**query, "nextToken": str(token)}
-    return rows
+        query = {**query, "nextToken": token}
+    return _Listed(rows)
 
 
 def _on_demand(rows: Iterable[Mapping[str, Any]], region: str) -> Iterator[Model]:
     for row in rows:
-        if "ON_DEMAND" in row.get("inferenceTypesSupported", ()) and _converses(row) and _lifecycle(row) != "EOL":
-            model_id = str(row["modelId"])
-            yield _model(row, model_id, str(row.get("modelName") or model_id), is_profile=False, regions=(region,))
+        if "ON_DEMAND" in _texts(row, "inferenceTypesSupported") and _converses(row):
+            model_id = _text(row, "modelId")
+            yield _model(row, model_id, _text(row, "modelName") or model_id, is_profile=False, regions=(region,))
 
 
 def _through_profiles(
-    profiles: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[str, Any]]
+    profiles: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[str, Any]] | None
 ) -> Iterator[Model]:
     for profile in profiles:
-        if profile.get("status", "ACTIVE") != "ACTIVE":
+        own = _text(profile, "type") == "APPLICATION"
+        profile_id = _text(profile, "inferenceProfileArn" if own else "inferenceProfileId")
+        arns = [_text(entry, "modelArn") for entry in _objects(profile.get("models"))]
+        names = sorted({arn.rpartition("/")[2] for arn in arns} - {""})
+        if not profile_id or _text(profile, "status") not in {"", "ACTIVE"}:
             continue
-        arns = [str(entry.get("modelArn", "")) for entry in profile.get("models") or []]
-        names = {arn.rpartition("/")[2] for arn in arns}
-        row = next((models[name] for name in sorted(names) if name in models), None)
-        # The region's own list says what a model can do; without its row nothing is known of the profile's.
-        if row is None or not _converses(row) or _lifecycle(row) == "EOL":
-            continue
-        own = profile.get("type") == "APPLICATION"
-        profile_id = str(profile.get("inferenceProfileArn" if own else "inferenceProfileId"))
-        regions = tuple(sorted({arn.split(":", 5)[3] for arn in arns if arn.count(":") >= 5} - {""}))
-        name = str(profile.get("inferenceProfileName") or profile_id)
-        yield _model(row, profile_id, name, is_profile=True, regions=regions)
+        if models is None:
+            row = _guessed(names)
+        else:
+            # The region's own list says what a model can do; without its row nothing is known of the profile's.
+            row = next((models[name] for name in names if name in models and _converses(models[name])), None)
+        if row is not None:
+            regions = tuple(sorted({arn.split(":", 5)[3] for arn in arns if arn.count(":") >= 5} - {""}))
+            name = _text(profile, "inferenceProfileName") or profile_id
+            yield _model(row, profile_id, name, is_profile=True, regions=regions)
+
+
+def _guessed(names: list[str]) -> Mapping[str, Any] | None:
+    """Return the row of a model whose list was denied: its id tells the maker, and whether it may give text."""
+    for name in names:
+        if not any(part in name for part in (*_NOT_FOR_CHATS, *_NOT_FOR_TEXT)):
+            return {"modelId": name}
+    return None
 
 
 def _model(row: Mapping[str, Any], model_id: str, name: str, *, is_profile: bool, regions: tuple[str, ...]) -> Model:
+    foundation_model = _text(row, "modelId")
+    streaming = row.get("responseStreamingSupported")
     return Model(
         id=model_id,
         name=name,
-        provider=str(row.get("providerName") or row["modelId"].partition(".")[0]),
-        foundation_model=str(row["modelId"]),
+        provider=_text(row, "providerName") or foundation_model.partition(".")[0],
+        foundation_model=foundation_model,
         is_profile=is_profile,
-        input_modalities=tuple(row.get("inputModalities") or ()),
-        output_modalities=tuple(row.get("outputModalities") or ()),
-        streaming=bool(row.get("responseStreamingSupported")),
+        input_modalities=_texts(row, "inputModalities"),
+        output_modalities=_texts(row, "outputModalities"),
+        streaming=streaming if isinstance(streaming, bool) else None,
         lifecycle=_lifecycle(row),
         regions=regions,
     )
 
 
 def _converses(row: Mapping[str, Any]) -> bool:
-    if any(part in str(row["modelId"]) for part in _NOT_FOR_CHATS):
+    if _lifecycle(row) == "EOL" or any(part in _text(row, "modelId") for part in _NOT_FOR_CHATS):
         return False
-    return "TEXT" in (row.get("outputModalities") or ()) and "TEXT" in (row.get("inputModalities") or ())
+    return "TEXT" in _texts(row, "outputModalities") and "TEXT" in _texts(row, "inputModalities")
 
 
 def _lifecycle(row: Mapping[str, Any]) -> str:
-    return str((row.get("modelLifecycle") or {}).get("status") or "ACTIVE")
+    lifecycle = row.get("modelLifecycle")
+    return (_text(lifecycle, "status") if isinstance(lifecycle, dict) else "") or "ACTIVE"
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = row.get(name)
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()

@@ -14,19 +14,36 @@ if TYPE_CHECKING:
     from chalicelib.errors import WhoseFix
 
 _LONGEST_TEXT: Final = 500
+_NOT_OF_A_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]{1,4}", re.ASCII)
 
 
 class AwsError(Exception):
-    """AWS answered no. `status` is HTTP's; `passing` says that another try may end otherwise."""
+    """AWS answered no. `status` is HTTP's, `retry_after` its header in seconds; `message` is AWS's text, unbounded.
 
-    def __init__(self, service: str, operation: str, status: int, code: str, message: str, request_id: str) -> None:
+    `code` and `request_id` go into headers and logs, so they keep nothing but the characters of a name.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        status: int,
+        code: str,
+        message: str,
+        request_id: str,
+        *,
+        retry_after: int | None = None,
+    ) -> None:
+        code = _NOT_OF_A_NAME.sub("", code)[:100]
         super().__init__(f"{service} {operation}: {status} {code}")
         self.service = service
         self.operation = operation
         self.status = status
         self.code = code
         self.message = message
-        self.request_id = request_id
+        self.request_id = _NOT_OF_A_NAME.sub("", request_id)[:100]
+        self.retry_after = retry_after
 
     @property
     def passing(self) -> bool:
@@ -45,19 +62,27 @@ class AwsError(Exception):
             response.get("Error", {}).get("Code", ""),
             response.get("Error", {}).get("Message", ""),
             metadata.get("RequestId", ""),
+            retry_after=parse_retry_after(metadata.get("HTTPHeaders", {}).get("retry-after")),
         )
 
 
 class Unreachable(Exception):  # noqa: N818  a state of the far side
-    """AWS did not answer, or not to the end: `kind` is dns, connect, tls, timeout, cut or too_large."""
+    """AWS did not answer, or not to the end: `kind` is dns, connect, tls, timeout, cut or too_large.
 
-    passing = True
+    `begun` says that a part of an answer had come.
+    """
 
-    def __init__(self, service: str, operation: str, kind: str) -> None:
+    def __init__(self, service: str, operation: str, kind: str, *, begun: bool = False) -> None:
         super().__init__(f"{service} {operation}: {kind}")
         self.service = service
         self.operation = operation
         self.kind = kind
+        self.begun = begun
+
+    @property
+    def passing(self) -> bool:
+        """Whether another try may end otherwise, and does nothing twice that was done already."""
+        return not self.begun and self.kind in {"dns", "connect", "cut"}
 
     @classmethod
     def from_botocore(cls, service: str, operation: str, error: BotoCoreError) -> Self:
@@ -81,11 +106,17 @@ class AwsRefusal(ServiceError):  # noqa: N818  what it is
         should_retry: bool,
         aws_code: str,
         aws_request_id: str,
+        param: str | None = None,
     ) -> None:
-        super().__init__(code, message, fix=fix, whose_fix=whose_fix, retry_after=retry_after)
+        super().__init__(code, message, param=param, fix=fix, whose_fix=whose_fix, retry_after=retry_after)
         self.should_retry = should_retry
         self.aws_code = aws_code
         self.aws_request_id = aws_request_id
+
+
+def parse_retry_after(text: str | None) -> int | None:
+    """Return a Retry-After header's seconds, at most an hour; its other form, a date, AWS does not use."""
+    return min(int(text), 3600) if text is not None and _SECONDS.fullmatch(text) else None
 
 
 _MINUTES: Final = re.compile(r"(?:after|in) (\d{1,3}) minutes?")
@@ -104,22 +135,35 @@ def explain(failure: AwsError | Unreachable) -> AwsRefusal:
         f"AWS answered {said}",
         fix=meaning.fix,
         whose_fix=meaning.whose_fix,
-        retry_after=int(minutes[1]) * 60 if minutes else meaning.retry_after,
+        retry_after=int(minutes[1]) * 60 if minutes else failure.retry_after or meaning.retry_after,
         should_retry=meaning.retry,
         aws_code=failure.code,
         aws_request_id=failure.request_id,
+        param=meaning.param,
     )
 
 
+_WHY_NO_ANSWER: Final = {
+    "dns": "The host name does not resolve: the region may have no {service}, or the network no name server.",
+    "connect": "Nobody took the connection: the region may have no {service}, or the network may not lead there.",
+    "tls": "Someone answered who could not prove to be AWS: look for a proxy that opens TLS on the way.",
+    "timeout": "Ask for less, for example with a smaller max_tokens.",
+    "cut": "Try again.",
+    "too_large": "Ask for less: the answer was larger than this service takes.",
+}
+
+
 def _no_answer(failure: Unreachable) -> AwsRefusal:
+    # A long job that timed out would be run again, and an answer that is too large would be as large again.
     timed_out = failure.kind == "timeout"
+    again = not timed_out and failure.kind != "too_large"
     return AwsRefusal(
         "upstream_timeout" if timed_out else "upstream_unreachable",
         f"{failure.service} did not answer {failure.operation} ({failure.kind}).",
-        fix="Try again. If it lasts, the region may have no Bedrock, or the network may not lead there.",
-        whose_fix="aws",
-        retry_after=2,
-        should_retry=not timed_out,
+        fix=_WHY_NO_ANSWER[failure.kind].format(service=failure.service),
+        whose_fix="operator" if failure.kind == "tls" else "aws",
+        retry_after=2 if again else None,
+        should_retry=again,
         aws_code="",
         aws_request_id="",
     )

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a failure is to us. `passing`: worth another try of ours; `retry`: worth one of the client's."""
+    """What a failure is to us. `passing`: worth another try of ours; `retry`: worth one of the client's.
+
+    `retry_after` is in seconds, for when AWS names none; `param` is the field of a chat that is at fault.
+    """
 
     code: str
     whose_fix: WhoseFix
@@ -24,10 +27,14 @@ class Meaning:
     retry: bool = False
     passing: bool = False
     retry_after: int | None = None
+    param: str | None = None
 
 
 class Row(NamedTuple):
-    """Which failures mean this: any of the codes, all of the phrases (small letters), for one service or for all."""
+    """Which failures mean this: any of the codes, all of the phrases, for one service or for all.
+
+    Phrases are in small letters; `|` stands between two wordings of one.
+    """
 
     codes: str
     phrases: tuple[str, ...]
@@ -39,27 +46,61 @@ _WAIT = "Wait a moment and try again; the quota is that of the customer's AWS ac
 _MODELS = "GET /v1/models lists what this role can call in its region."
 _OURS = "This is a fault of this service; tell its operator the request id."
 THROTTLED = Meaning("rate_limit_exceeded", "aws", _WAIT, retry=True, passing=True, retry_after=2)
+TOO_LARGE = Meaning("body_too_large", "customer", "Send less.")
 _KEYS = Meaning(
-    "invalid_aws_credentials", "customer", "Check access key, secret and session token; they must belong together."
+    "invalid_aws_credentials", "customer", "Check access key, secret, session token and the clock: they must fit."
+)
+_UNABLE = (
+    "doesn't support|doesn\N{RIGHT SINGLE QUOTATION MARK}t support|does not support|not supported|unsupported"
+    "|deprecated for this model|cannot both be specified"
+)
+_MISSHAPEN = (
+    "toolconfig field must be defined|expected toolresult|must alternate|must start with a user"
+    "|malformed input request|extraneous key"
+)
+_ORGANIZATION = Meaning(
+    "scp_denied", "customer", "An organization policy denies this; ask who administers the AWS organization."
+)
+_USE_CASE = Meaning(
+    "model_use_case_required",
+    "customer",
+    "Fill in Anthropic's use case form in the Bedrock console, once for the account.",
+    retry_after=900,
 )
 
+IDENTITY_CHANGED: Final = "RoleIdentityChanged"
+"""Our own code, in AWS's form: the role of this name is not the one that was verified."""
+
 ROWS: Final = (
-    # STS
+    Row(
+        IDENTITY_CHANGED,
+        (),
+        Meaning(
+            "role_identity_changed",
+            "customer",
+            "The role was deleted and made anew since it was verified. Verify the connection again.",
+        ),
+    ),
+    # STS. Identity policies, boundaries and SCPs are those of the caller's account; the role's own are the trust policy
+    # and RCPs.
     Row(
         "AccessDenied",
-        ("no identity-based policy", "sts:assumerole"),
+        ("sts:assumerole", "identity-based policy|permissions boundary|service control policy"),
         Meaning(
-            "operator_may_not_assume", "operator", "Give the service's role sts:AssumeRole on the customer's role."
+            "operator_may_not_assume",
+            "operator",
+            "Give the service's role sts:AssumeRole on customers' roles; nothing in its own account may deny it.",
         ),
         "sts",
     ),
+    Row("AccessDenied", ("sts:assumerole", "resource control policy"), _ORGANIZATION, "sts"),
     Row(
         "AccessDenied",
-        ("sts:tagsession",),
+        ("sts:tagsession|sts:setsourceidentity",),
         Meaning(
             "assume_role_denied",
             "operator",
-            "Leave out session tags: the customer's trust policy has no sts:TagSession.",
+            "Leave out session tags and source identity: customers' trust policies allow neither.",
         ),
         "sts",
     ),
@@ -79,9 +120,8 @@ ROWS: Final = (
         Meaning("sts_region_disabled", "customer", "Activate STS for this region: IAM console, Account settings."),
         "sts",
     ),
-    Row("PackedPolicyTooLarge PackedPolicyTooLargeException", (), Meaning("internal_error", "operator", _OURS), "sts"),
     Row(
-        "MalformedPolicyDocument MalformedPolicyDocumentException",
+        "PackedPolicyTooLarge PackedPolicyTooLargeException MalformedPolicyDocument MalformedPolicyDocumentException",
         (),
         Meaning("internal_error", "operator", _OURS),
         "sts",
@@ -113,20 +153,7 @@ ROWS: Final = (
         _KEYS,
     ),
     # Access to models
-    Row(
-        "AccessDeniedException AccessDenied",
-        ("explicit deny", "service control policy"),
-        Meaning(
-            "scp_denied", "customer", "An organization policy denies this; ask who administers the AWS organization."
-        ),
-    ),
-    Row(
-        "AccessDeniedException AccessDenied",
-        ("explicit deny", "resource control policy"),
-        Meaning(
-            "scp_denied", "customer", "An organization policy denies this; ask who administers the AWS organization."
-        ),
-    ),
+    Row("AccessDeniedException AccessDenied", ("service control policy|resource control policy",), _ORGANIZATION),
     Row(
         "AccessDeniedException",
         ("marketplace",),
@@ -142,19 +169,8 @@ ROWS: Final = (
         ("invalid_payment_instrument",),
         Meaning("model_subscription_required", "customer", "Add a valid payment method to the AWS account."),
     ),
-    *(
-        Row(
-            "AccessDeniedException ResourceNotFoundException ValidationException FTUFormNotFilled",
-            (phrase,),
-            Meaning(
-                "model_use_case_required",
-                "customer",
-                "Fill in Anthropic's use case form in the Bedrock console, once for the account.",
-                retry_after=900,
-            ),
-        )
-        for phrase in ("use case", "use-case")
-    ),
+    Row("FTUFormNotFilled", (), _USE_CASE),
+    Row("AccessDeniedException ResourceNotFoundException ValidationException", ("use case|use-case",), _USE_CASE),
     Row(
         "AccessDeniedException ValidationException",
         ("guardrail",),
@@ -185,45 +201,43 @@ ROWS: Final = (
     Row(
         "ValidationException",
         ("on-demand throughput",),
-        Meaning("inference_profile_required", "customer", f"Call the model through an inference profile. {_MODELS}"),
+        Meaning(
+            "inference_profile_required",
+            "customer",
+            f"Call the model through an inference profile. {_MODELS}",
+            param="model",
+        ),
     ),
-    *(
-        Row("ValidationException", (phrase,), Meaning("model_not_found", "customer", _MODELS))
-        for phrase in ("model identifier", "at 'modelid' failed")
+    Row(
+        "ValidationException",
+        ("model identifier|at 'modelid' failed",),
+        Meaning("model_not_found", "customer", _MODELS),
     ),
-    *(
-        Row(
-            "ValidationException",
-            (phrase,),
-            Meaning("context_length_exceeded", "customer", "Send less text, or use a model with a larger context."),
-        )
-        for phrase in ("too long", "too many tokens", "too many input tokens", "maxlength", "exceeds the maximum")
+    Row(
+        "ValidationException",
+        ("too long|too many tokens|too many input tokens|maxlength|exceeds the maximum",),
+        Meaning("context_length_exceeded", "customer", "Send less text, or use a model with a larger context."),
     ),
-    *(
-        Row(
-            "ValidationException",
-            (phrase,),
-            Meaning("model_access_denied", "customer", "Check the account's settings."),
-        )
-        for phrase in ("data retention", "operation not allowed", "unsupported countries")
+    Row(
+        "ValidationException",
+        ("data retention|operation not allowed|unsupported countries",),
+        Meaning("model_access_denied", "customer", "Check the account's settings."),
     ),
     Row(
         "ValidationException",
         ("account is not authorized",),
         Meaning("account_not_authorized", "aws", "Ask AWS support about the account."),
     ),
-    *(
-        Row(
-            "ValidationException",
-            (phrase,),
-            Meaning("unsupported_parameter", "customer", "Use a model that can do this."),
-        )
-        for phrase in (
-            "doesn't support",
-            "doesn\N{RIGHT SINGLE QUOTATION MARK}t support",
-            "not supported",
-            "unsupported",
-        )
+    Row(
+        "ValidationException",
+        (_UNABLE,),
+        Meaning("unsupported_parameter", "customer", "Use a model that can do this, or leave it out."),
+    ),
+    # Shapes are made here, never by the caller.
+    Row(
+        "ValidationException",
+        (_MISSHAPEN,),
+        Meaning("invalid_value", "operator", _OURS),
     ),
     Row("ValidationException", (), Meaning("invalid_value", "customer", "Change the request as the text says.")),
     Row(
@@ -238,7 +252,7 @@ ROWS: Final = (
     ),
     Row("ResourceNotFoundException", (), Meaning("model_not_found", "customer", _MODELS)),
     Row("ConflictException", (), Meaning("conflict", "customer", "Change the request as the text says.")),
-    Row("RequestEntityTooLargeException", (), Meaning("body_too_large", "customer", "Send less.")),
+    Row("RequestEntityTooLargeException", (), TOO_LARGE),
     # Busy and broken
     Row(
         "ThrottlingException Throttling",
@@ -282,8 +296,14 @@ def meaning_of(service: str, status: int, code: str, message: str) -> Meaning:
     # In a stream, exceptions are named in lower camel case.
     code = code[:1].upper() + code[1:]
     for row in ROWS:
-        if code in row.codes.split() and row.service in {"", service} and all(phrase in text for phrase in row.phrases):
+        if code in row.codes.split() and row.service in {"", service} and _says(text, row.phrases):
             return row.meaning
     if status == 429:
         return THROTTLED
+    if status == 413:
+        return TOO_LARGE
     return FAILED if status >= 500 else UNKNOWN
+
+
+def _says(text: str, phrases: tuple[str, ...]) -> bool:
+    return all(any(wording in text for wording in phrase.split("|")) for phrase in phrases)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.bedrock.failures import explain
+from chalicelib.bedrock.meanings import IDENTITY_CHANGED
 from chalicelib.bedrock.wire import AwsError, Credentials, Unreachable
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ class Grant:
     external_id: str
     region: str
     session_policy: str
+    role_unique_id: str | None = None
+    """IAM's AROA... id of the role that was verified: a role deleted and made anew has another. None: not known yet."""
     key: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Hash the fields as a JSON list: joined by a separator, `a/b` + `c` and `a` + `b/c` would be one key."""
-        fields = [self.tenant, self.connection_id, self.version, str(self.role_arn), self.external_id, self.region]
-        digest = hashlib.sha256(json.dumps([*fields, self.session_policy]).encode()).digest()
+        owner = [self.tenant, self.connection_id, self.version]
+        role = [str(self.role_arn), self.role_unique_id, self.external_id]
+        digest = hashlib.sha256(json.dumps([*owner, *role, self.region, self.session_policy]).encode()).digest()
         object.__setattr__(self, "key", digest)
 
 
@@ -183,7 +187,7 @@ class Sessions:
         return entry.session
 
     def _assume(self, grant: Grant) -> Session:
-        return assume(
+        session = assume(
             self._sts(),
             grant.role_arn,
             grant.external_id,
@@ -191,6 +195,10 @@ class Sessions:
             name=f"{grant.connection_id}.invoke",
             seconds=SESSION_SECONDS,
         )
+        if grant.role_unique_id is not None and session.role_unique_id != grant.role_unique_id:
+            # Whoever can delete and make roles in the account may not be whoever had this one verified.
+            raise AwsError("sts", "AssumeRole", 403, IDENTITY_CHANGED, "The role is not the one that was verified.", "")
+        return session
 
     def _refresh_beside(self, entry: _Entry, grant: Grant) -> None:
         with self._lock:

@@ -9,29 +9,20 @@ from __future__ import annotations
 import json
 import logging
 import random
-import ssl
+import re
 import time
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
-import botocore
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError
 
-from chalicelib.bedrock.failures import AwsError, Unreachable
+from chalicelib import VERSION
+from chalicelib.bedrock.failures import AwsError, Unreachable, parse_retry_after
+from chalicelib.bedrock.transport import kind_of, pool
 from chalicelib.identifiers import partition_of
 
 if TYPE_CHECKING:
@@ -46,7 +37,12 @@ _CONNECT_SECONDS: Final = 3.0
 _ATTEMPTS: Final = 2
 """Clients retry as well: two of ours times their three is what a throttled model is asked at most."""
 _LARGEST_ANSWER: Final = 25 * 1024 * 1024
-_PASSING: Final = frozenset({429, 500, 502, 503, 504})
+_PIECE: Final = 65536
+_USER_AGENT: Final = f"rolecall/{VERSION}"
+"""What the customer's CloudTrail shows beside each call."""
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,100}", re.ASCII)
+_TEXTS: Final = ("message", "Message")
+_CODES: Final = ("code", "Code", "__type")
 
 
 class Credentials(NamedTuple):
@@ -67,7 +63,7 @@ class Credentials(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of Bedrock: `service` is the host's first part, `seconds` what one answer may take."""
+    """An operation of Bedrock: `service` is the host's first part, `seconds` what a call may take, retry included."""
 
     name: str
     service: str
@@ -95,20 +91,23 @@ class _Request:
     region: str
     url: str
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str]
 
 
 class Wire:
-    """One pool of connections for all tenants. `endpoint` replaces AWS's hosts by a local AWS; `proxy` is explicit.
+    """One pool of connections for all tenants. `endpoint` is the base address of a local AWS, in place of AWS's hosts.
 
-    urllib3 ignores proxy variables and is told not to follow redirects: a redirect would carry the session's token to
-    another host.
+    `proxy` is the address of an HTTP proxy, with user and password in it where it wants them; AWS is then reached
+    through a tunnel, so the proxy sees hosts and nothing else. urllib3 ignores proxy variables of the environment, and
+    is told not to follow redirects: a redirect would carry the session's token to another host.
     """
 
-    def __init__(self, *, endpoint: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, endpoint: str | None = None, proxy: str | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._pool = urllib3.PoolManager(num_pools=64, maxsize=64, retries=False, ssl_context=_tls())
+        self._pool = pool(proxy)
 
     def call(
         self,
@@ -120,11 +119,14 @@ class Wire:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Make a call, with one more try when nothing of an answer was there yet and the fault may pass.
+        """Make a call, with one more try where AWS was busy, or was gone before the first byte of an answer.
 
-        Raises `AwsError` for what AWS answered, `Unreachable` when it did not.
+        A body cut short is not asked for again: the model has run, and the customer pays for each run. Raises
+        `AwsError` for what AWS answered, `Unreachable` when it did not or not to the end, and `ServiceError`
+        `unknown_region` for a region that no partition has.
         """
-        request = self._request(region, operation, model=model, query=query, body=body)
+        url = address(operation, region, endpoint=self._endpoint, model=model, query=query)
+        request = _Request(operation, region, url, *_encoded(body))
         deadline = self._clock() + operation.seconds
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -136,29 +138,9 @@ class Wire:
                 time.sleep(pause)
         raise AssertionError("unreachable")  # pragma: no cover  the last attempt returns or raises
 
-    def _request(
-        self,
-        region: str,
-        operation: Operation,
-        *,
-        model: str | None,
-        query: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
-    ) -> _Request:
-        base = self._endpoint or f"https://{operation.service}.{region}.{partition_of(region).dns_suffix}"
-        path = operation.path if model is None else operation.path.replace("{model}", path_segment(model))
-        # urlencode writes + for a space, which signs otherwise.
-        pairs = "&".join(
-            f"{quote(name, safe='-_.~')}={quote(text, safe='-_.~')}" for name, text in (query or {}).items()
-        )
-        url = f"{base}{path}?{pairs}" if pairs else f"{base}{path}"
-        if body is None:
-            return _Request(operation, region, url, b"")
-        octets = json.dumps(body, separators=(",", ":")).encode()
-        return _Request(operation, region, url, octets, {"Content-Type": "application/json"})
-
     def _try(self, credentials: Credentials, request: _Request, deadline: float) -> Answer:
         operation = request.operation
+        left = max(0.1, deadline - self._clock())
         try:
             response = self._pool.urlopen(
                 operation.method,
@@ -168,41 +150,71 @@ class Wire:
                 redirect=False,
                 retries=False,
                 preload_content=False,
-                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=max(0.1, deadline - self._clock())),
+                timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), read=left),
             )
-            octets = self._read(response, operation, deadline)
         except HTTPError as error:
-            raise Unreachable(operation.service, operation.name, _kind(error)) from error
-        request_id = response.headers.get("x-amzn-requestid", "")
-        if response.status >= 300:
-            raise _aws_error(operation, response, octets, request_id)
+            raise Unreachable(operation.service, operation.name, kind_of(error)) from error
         try:
-            document = json.loads(octets)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise Unreachable(operation.service, operation.name, "cut")
-        return Answer(document, request_id)
-
-    def _read(self, response: urllib3.BaseHTTPResponse, operation: Operation, deadline: float) -> bytes:
-        """Read the whole body within the deadline: urllib3's timeout is for each receive, and a trickle outlasts it."""
-        parts: list[bytes] = []
-        size = 0
-        try:
-            for part in response.stream(65536):
-                size += len(part)
-                parts.append(part)
-                if size > _LARGEST_ANSWER:
-                    raise Unreachable(operation.service, operation.name, "too_large")
-                if self._clock() > deadline:
-                    raise Unreachable(operation.service, operation.name, "timeout")
-        except BaseException:
+            octets = self._read(response, operation, deadline)
+        except BaseException as error:
             # Half-read, the connection is of no use to the next call: without both of these its slot is lost as well.
             response.close()
             response.release_conn()
+            if isinstance(error, HTTPError):
+                raise Unreachable(operation.service, operation.name, kind_of(error), begun=True) from error
             raise
         response.release_conn()
+        found = _REQUEST_ID.fullmatch(response.headers.get("x-amzn-requestid", ""))
+        request_id = found[0] if found else ""
+        document = _json_object(octets)
+        if response.status >= 300:
+            raise _aws_error(operation, response, document or {}, request_id)
+        if document is None:
+            raise Unreachable(operation.service, operation.name, "cut", begun=True)
+        return Answer(document, request_id)
+
+    def _read(self, response: urllib3.BaseHTTPResponse, operation: Operation, deadline: float) -> bytes:
+        """Read the whole body within the deadline.
+
+        urllib3's timeout is for each receive, and its `stream` waits for as many octets as it was asked for, so a
+        trickle outlasts both: what is there is taken as it comes, and the socket is given the time that is left.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            left = deadline - self._clock()
+            if left <= 0:
+                raise Unreachable(operation.service, operation.name, "timeout", begun=True)
+            # Looked up each time: with the last octet the connection is the pool's again, and soon another call's. One
+            # that ends with its answer has no socket here; it keeps the timeout that the call began with.
+            socket = getattr(response.connection, "sock", None)
+            if socket is not None:
+                socket.settimeout(left)
+            part = response.read1(_PIECE, decode_content=False)
+            if not part:
+                break
+            size += len(part)
+            parts.append(part)
+            if size > _LARGEST_ANSWER:
+                raise Unreachable(operation.service, operation.name, "too_large", begun=True)
         return b"".join(parts)
+
+
+def address(
+    operation: Operation,
+    region: str,
+    *,
+    endpoint: str | None = None,
+    model: str | None = None,
+    query: Mapping[str, str] | None = None,
+) -> str:
+    """Return the address of a call, encoded as it is sent and signed; `endpoint` replaces AWS's host of the region."""
+    suffix = partition_of(region).dns_suffix
+    base = endpoint or f"https://{operation.service}.{region}.{suffix}"
+    path = operation.path if model is None else operation.path.replace("{model}", path_segment(model))
+    # urlencode writes + for a space, which signs otherwise.
+    pairs = "&".join(f"{quote(name, safe='-_.~')}={quote(text, safe='-_.~')}" for name, text in (query or {}).items())
+    return f"{base}{path}?{pairs}" if pairs else f"{base}{path}"
 
 
 def path_segment(model: str) -> str:
@@ -221,39 +233,37 @@ def sign(
     return dict(request.headers.items())
 
 
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    """Return botocore's own roots in one context: `ca_certs=` costs 48 ms for each connection, and urllib3's default
-    context obeys SSLKEYLOGFILE and SSL_CERT_FILE of the environment.
-    """  # noqa: D205  one sentence
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cafile=str(Path(botocore.__file__).parent / "cacert.pem"))
-    return context
+def _encoded(body: Mapping[str, Any] | None) -> tuple[bytes, dict[str, str]]:
+    if body is None:
+        return b"", {"User-Agent": _USER_AGENT}
+    octets = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    return octets, {"Content-Type": "application/json", "User-Agent": _USER_AGENT}
 
 
-def _kind(error: HTTPError) -> str:
-    cause: BaseException = getattr(error, "reason", None) or error
-    for kinds, word in (
-        ((NameResolutionError,), "dns"),
-        ((ConnectTimeoutError,), "connect"),
-        ((NewConnectionError,), "connect"),
-        ((SSLError,), "tls"),
-        ((ReadTimeoutError,), "timeout"),
-        ((ProtocolError,), "cut"),
-    ):
-        if isinstance(cause, kinds) or isinstance(error, kinds):
-            return word
-    return "cut"
-
-
-def _aws_error(operation: Operation, response: urllib3.BaseHTTPResponse, octets: bytes, request_id: str) -> AwsError:
+def _json_object(octets: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(octets)
-    except ValueError:
-        document = None
-    fields = document if isinstance(document, dict) else {}
-    code = response.headers.get("x-amzn-errortype") or fields.get("code") or fields.get("Code") or fields.get("__type")
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _aws_error(
+    operation: Operation, response: urllib3.BaseHTTPResponse, fields: Mapping[str, Any], request_id: str
+) -> AwsError:
+    code = response.headers.get("x-amzn-errortype") or _first_text(fields, _CODES)
     # `ThrottlingException:http://internal...` and `com.amazon.coral#ThrottlingException` are both in use.
-    code = str(code or "").partition(":")[0].rpartition("#")[2]
-    message = str(fields.get("message") or fields.get("Message") or "")
-    return AwsError(operation.service, operation.name, response.status, code, message, request_id)
+    code = code.partition(":")[0].rpartition("#")[2]
+    return AwsError(
+        operation.service,
+        operation.name,
+        response.status,
+        code,
+        _first_text(fields, _TEXTS),
+        request_id,
+        retry_after=parse_retry_after(response.headers.get("retry-after")),
+    )
+
+
+def _first_text(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    return next((text for name in names if isinstance(text := fields.get(name), str) and text), "")

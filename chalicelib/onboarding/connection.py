@@ -11,6 +11,7 @@ from chalicelib.errors import ServiceError
 from chalicelib.onboarding.checks import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from chalicelib.identifiers import ConnectionId, ExternalId, RoleArn
@@ -24,8 +25,20 @@ class Status(StrEnum):
 
     PENDING = "pending"
     ACTIVE = "active"
+    ROTATING = "rotating"
     DEGRADED = "degraded"
+    REVOKED = "revoked"
     EXPIRED = "expired"
+
+
+MOVES: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.PENDING: frozenset({Status.PENDING, Status.ACTIVE, Status.REVOKED}),
+    Status.ACTIVE: frozenset({Status.ACTIVE, Status.ROTATING, Status.DEGRADED, Status.REVOKED}),
+    Status.ROTATING: frozenset({Status.ROTATING, Status.ACTIVE, Status.DEGRADED, Status.REVOKED}),
+    Status.DEGRADED: frozenset({Status.DEGRADED, Status.ACTIVE, Status.ROTATING, Status.REVOKED}),
+    Status.REVOKED: frozenset({Status.REVOKED}),
+}
+"""Every move that there is. Nothing leads back to pending, and nothing out of revoked: a deleted ID stays dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,10 @@ class Connection:
     `models` is the model scope; None means all. `role_arn` is the role that was verified, `candidate_role_arn` the one
     named last that has not been. `open_to_strangers` says that the role let a wrong external ID in when it was last
     looked at: such a connection is not served. `role_unique_id` is IAM's AROA... id, which a recreated role changes.
+
+    While the external ID is being replaced, calls are made with `external_id`. First that is the old one, and the new
+    one is `pending_external_id`; once the new one passed it takes the place, and the old one, which the role must still
+    stop taking, is `retiring_external_id`.
     """
 
     tenant: str
@@ -68,6 +85,23 @@ class Connection:
     verified_at: datetime | None = None
     usable: bool = False
     open_to_strangers: bool = False
+    pending_external_id: ExternalId | None = None
+    retiring_external_id: ExternalId | None = None
+
+    @property
+    def id_under_test(self) -> ExternalId:
+        """The external ID that a verification tries: while one is being replaced, the new one."""
+        return self.pending_external_id or self.external_id
+
+    @property
+    def outgoing_id(self) -> ExternalId | None:
+        """The external ID that the role must stop taking before its replacement is complete."""
+        return self.external_id if self.pending_external_id else self.retiring_external_id
+
+    @property
+    def accepted_ids(self) -> tuple[ExternalId, ...]:
+        """What the documents have the role take: the ID in use, and the new one beside it while both are needed."""
+        return (self.external_id, *((self.pending_external_id,) if self.pending_external_id else ()))
 
     def status_at(self, now: datetime) -> Status:
         """Return the status as of `now`."""
@@ -81,7 +115,18 @@ class Connection:
 
         A degraded role that can't be assumed is still tried, as it may heal; one that lets strangers in is not.
         """
-        return self.status is Status.ACTIVE or (self.status is Status.DEGRADED and not self.open_to_strangers)
+        return self.status in {Status.ACTIVE, Status.ROTATING} or (
+            self.status is Status.DEGRADED and not self.open_to_strangers
+        )
+
+    def require_not_revoked(self) -> None:
+        """Raise `connection_revoked` when the connection was deleted."""
+        if self.status is Status.REVOKED:
+            raise ServiceError(
+                "connection_revoked",
+                "This connection was deleted; its external ID is never used again.",
+                fix="Create a new connection.",
+            )
 
     def require_in_scope(self, model: str) -> None:
         """Raise `model_not_in_scope` for a model that the connection's scope leaves out; exact ids alone count."""
@@ -102,18 +147,25 @@ def after_verification(
     let_strangers_in: bool,
     usable: bool,
     role_unique_id: str | None,
+    outgoing_refused: bool,
     now: datetime,
 ) -> Connection:
     """Return the connection as a verification of `role_arn` leaves it.
 
     A role verified becomes the connection's role. Any other outcome leaves a role that works in place, unless the run
     was about that very role: then letting strangers in or refusing us makes it degraded. What stayed unclear changes
-    nothing.
+    nothing. While the external ID is being replaced, a role that does not take the new one yet is no reason to stop
+    using the old one; `outgoing_refused` says that the role no longer takes the old one.
     """
     if verdict is Verdict.VERIFIED:
+        promoted = before.pending_external_id is not None
+        retiring = None if outgoing_refused else before.outgoing_id
         return replace(
             before,
-            status=Status.ACTIVE,
+            status=Status.ACTIVE if retiring is None else Status.ROTATING,
+            external_id=before.id_under_test,
+            pending_external_id=None if promoted else before.pending_external_id,
+            retiring_external_id=retiring,
             role_arn=role_arn,
             candidate_role_arn=None,
             account_id=role_arn.account_id,
@@ -125,6 +177,6 @@ def after_verification(
         )
     if role_arn != before.role_arn:
         return replace(before, candidate_role_arn=role_arn)
-    if verdict is Verdict.REFUSED:
+    if verdict is Verdict.REFUSED and (let_strangers_in or before.pending_external_id is None):
         return replace(before, status=Status.DEGRADED, usable=False, open_to_strangers=let_strangers_in)
     return before

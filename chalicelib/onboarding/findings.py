@@ -72,6 +72,30 @@ def external_id_not_enforced(role_arn: RoleArn, let_in: Sequence[str]) -> Findin
     )
 
 
+def outgoing_id_still_taken(role_arn: RoleArn, outgoing: str) -> Finding:
+    """Say that the role takes the new external ID and the one that it replaces."""
+    return Finding(
+        "old_external_id_still_accepted",
+        "warning",
+        "customer",
+        f"{role_arn} takes the new external ID, which is in use from now on, and still takes the old one, {outgoing}.",
+        "Replace the trust policy by this connection's, which now names the new ID alone, and verify again.",
+        {"role_arn": str(role_arn), "old_external_id": outgoing},
+    )
+
+
+def role_still_lets_us_in(role_arn: RoleArn) -> Finding:
+    """Say that the role of a deleted connection can still be assumed with its external ID."""
+    return Finding(
+        "role_still_admits_us",
+        "warning",
+        "customer",
+        f"{role_arn} can still be assumed with this connection's external ID. Rolecall does not use it any more.",
+        "Delete the role, or take this connection's statement out of its trust policy, and ask again in a minute.",
+        {"role_arn": str(role_arn)},
+    )
+
+
 def probe_inconclusive(check_title: str, refusal: AwsRefusal) -> Finding:
     """Say that AWS's answer to a probe was neither yes nor no, so it proves nothing."""
     return Finding(

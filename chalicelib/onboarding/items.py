@@ -70,6 +70,8 @@ def from_connection(connection: Connection) -> Item:
         "id": str(connection.id),
         "name": connection.name,
         "external_id": str(connection.external_id),
+        "pending_external_id": _optional_text(connection.pending_external_id),
+        "retiring_external_id": _optional_text(connection.retiring_external_id),
         "region": connection.region,
         "status": connection.status.value,
         "created_at": to_text(connection.created_at),
@@ -116,6 +118,8 @@ def to_connection(item: Mapping[str, Any]) -> Connection:
         verified_at=_optional_time(texts.get("verified_at")),
         usable=item["usable"]["BOOL"],
         open_to_strangers=item["open_to_strangers"]["BOOL"],
+        pending_external_id=_optional_id(texts.get("pending_external_id")),
+        retiring_external_id=_optional_id(texts.get("retiring_external_id")),
     )
 
 
@@ -154,6 +158,10 @@ def _optional_text(value: object | None) -> str | None:
 
 def _optional_time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
+
+
+def _optional_id(text: str | None) -> ExternalId | None:
+    return None if text is None else ExternalId(text)
 
 
 def _optional_role(text: str | None) -> RoleArn | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ConnectionId, ExternalId
 from chalicelib.onboarding import items
-from chalicelib.onboarding.connection import PENDING_LIFE, Connection, Status
+from chalicelib.onboarding.connection import MOVES, PENDING_LIFE, Connection, Status
 from chalicelib.onboarding.table import ABSENT
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Registry:
         for _ in range(3):
             connection = self._draft(tenant, new)
             writes = [self._table.put(items.from_connection(connection), ABSENT)]
-            writes.append(self._table.put(_external_id_item(connection), ABSENT))
+            writes.append(self._table.put(_external_id_item(connection, connection.external_id), ABSENT))
             writes.append(self._event(connection, "connection_created", actor, before=None))
             if idempotency_key is not None:
                 writes.append(self._idempotency_write(connection, new, idempotency_key))
@@ -128,10 +128,15 @@ class Registry:
 
         Raises `connection_changed` when the stored version is no longer that of `before`, and then changes nothing.
         """
+        if after.status not in MOVES[before.status]:
+            raise ValueError(f"a connection can't go from {before.status} to {after.status}")
         after = replace(after, version=before.version + 1, updated_at=self._clock())
         unchanged: items.Item = {":version": {"N": str(before.version)}}
         put = self._table.put(items.from_connection(after), "version = :version", unchanged)
         writes = [put, self._event(after, event_type, actor, before=before)]
+        if after.pending_external_id is not None and after.pending_external_id != before.pending_external_id:
+            reservation = _external_id_item(after, after.pending_external_id)
+            writes.append(self._table.put(reservation, ABSENT))
         if report is not None:
             text = json.dumps(report, separators=(",", ":"))
             writes.append(self._table.put(items.report_key(after.id) | {"report": {"S": text}}))
@@ -236,18 +241,19 @@ def _audited(connection: Connection | None) -> dict[str, object] | None:
         "region": connection.region,
         "models": connection.models,
         "external_id": str(connection.external_id),
+        "pending_external_id": None if connection.pending_external_id is None else str(connection.pending_external_id),
         "role_arn": None if connection.role_arn is None else str(connection.role_arn),
         "version": connection.version,
     }
 
 
-def _external_id_item(connection: Connection) -> items.Item:
+def _external_id_item(connection: Connection, external_id: ExternalId) -> items.Item:
     owner: items.Item = {
         "tenant": {"S": connection.tenant},
         "connection_id": {"S": str(connection.id)},
-        "created_at": {"S": items.to_text(connection.created_at) or ""},
+        "created_at": {"S": items.to_text(connection.updated_at) or ""},
     }
-    return items.external_id_key(connection.external_id) | owner
+    return items.external_id_key(external_id) | owner
 
 
 def _idempotency_key(tenant: str, key: str) -> items.Item:

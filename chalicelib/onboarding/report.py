@@ -19,9 +19,18 @@ IAM_SETTLES_SECONDS = 10
 
 
 def report(
-    results: Sequence[Result], role_arn: RoleArn, after: Connection, *, checked_at: datetime, duration_ms: int
+    results: Sequence[Result],
+    role_arn: RoleArn,
+    after: Connection,
+    *,
+    checked_at: datetime,
+    duration_ms: int,
+    more: Sequence[Finding] = (),
 ) -> dict[str, object]:
-    """Return the report as JSON values; checks stand in table order, whatever order they ended in."""
+    """Return the report as JSON values; checks stand in table order, whatever order they ended in.
+
+    `more` holds findings that belong to no single check.
+    """
     by_id = {result.check.id: result for result in results}
     return {
         "verdict": verdict(results).value,
@@ -29,7 +38,7 @@ def report(
         "usable": after.usable and after.role_arn == role_arn,
         "role_arn": str(role_arn),
         "checks": [check_row(by_id[check.id]) for check in CHECKS],
-        "findings": [finding_row(finding) for finding in all_findings(results, role_arn)],
+        "findings": [finding_row(finding) for finding in (*all_findings(results, role_arn), *more)],
         "checked_at": checked_at.isoformat(timespec="milliseconds"),
         "retry_after": _retry_after(results),
         "duration_ms": duration_ms,

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.errors import ServiceError
+from chalicelib.onboarding.connection import Status
+from chalicelib.onboarding.registry import not_found
 from chalicelib.onboarding.verifier import grant_of
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ class ServedConnections:
 
 
 def _serve(connection: Connection, now: datetime) -> Served:
+    if connection.status is Status.REVOKED:
+        raise not_found()
     if not connection.served or connection.role_arn is None:
         open_role = " Its role lets strangers in." if connection.open_to_strangers else ""
         raise ServiceError(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.wire import Wire
     from chalicelib.identifiers import RoleArn
     from chalicelib.onboarding.connection import Connection
+    from chalicelib.onboarding.findings import Finding
     from chalicelib.onboarding.probes import Outcome
 
 
@@ -52,6 +53,7 @@ class Verification:
         self.subject = subject
         self.results: list[Result] = []
         self.role_unique_id: str | None = None
+        self.outgoing: Outcome | None = None
         self._sts = sts
         self._wire = wire
         self._random_bytes = random_bytes
@@ -92,6 +94,24 @@ class Verification:
         yield BY_ID["refused_with_similar_external_id"], probes.similar_external_id(self._random_bytes)
         yield BY_ID["refused_with_foreign_external_id"], probes.foreign_external_id(self._random_bytes)
         yield BY_ID["refused_with_other_case"], probes.other_case(self.subject.grant.external_id)
+
+    def try_outgoing_id(self) -> tuple[Finding, ...]:
+        """Find out whether the role still takes the external ID that is being replaced; say so if it does.
+
+        Called once the new ID was verified: until then the old one is in use and must be taken.
+        """
+        outgoing = self.subject.connection.outgoing_id
+        if outgoing is None:
+            return ()
+        grant = self.subject.grant
+        self.outgoing = probes.assume_as_stranger(self._sts, grant.role_arn, str(outgoing), grant.connection_id)
+        match self.outgoing:
+            case Passed():
+                return (findings.outgoing_id_still_taken(grant.role_arn, str(outgoing)),)
+            case Inconclusive():
+                return (findings.probe_inconclusive("Refuses the old external ID", self.outgoing.refusal),)
+            case Refused():
+                return ()
 
 
 def _let_in(subject: Subject, answer: Session | Refused | Inconclusive) -> Result:

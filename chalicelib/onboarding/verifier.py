@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.bedrock.sessions import Grant
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId, RoleArn, parse_model_scope
-from chalicelib.onboarding.checks import Result, is_usable, strangers_let_in, verdict
+from chalicelib.onboarding.checks import Result, Verdict, is_usable, strangers_let_in, verdict
 from chalicelib.onboarding.connection import Connection, Status, after_verification
 from chalicelib.onboarding.documents import session_policy
+from chalicelib.onboarding.probes import Refused
 from chalicelib.onboarding.report import report
 from chalicelib.onboarding.verification import Subject, Verification
 
@@ -34,6 +36,7 @@ def grant_of(connection: Connection, role_arn: RoleArn) -> Grant:
         external_id=str(connection.external_id),
         region=connection.region,
         session_policy=session_policy(connection),
+        role_unique_id=connection.role_unique_id if role_arn == connection.role_arn else None,
     )
 
 
@@ -75,6 +78,7 @@ class Verifier:
                 param="role_arn",
                 fix="Give a role of that account, or create another connection.",
             )
+        connection.require_not_revoked()
         if connection.status_at(self._services.clock()) is Status.EXPIRED:
             raise ServiceError(
                 "connection_expired",
@@ -86,7 +90,8 @@ class Verifier:
         if isinstance(invoke, str):
             model = ModelId.parse(invoke, region=connection.region, account_id=role_arn.account_id, param="invoke")
             connection.require_in_scope(str(model))
-        return Subject(connection, grant_of(connection, role_arn), own, invoke)
+        tested = replace(connection, external_id=connection.id_under_test)
+        return Subject(connection, grant_of(tested, role_arn), own, invoke)
 
     def start(self, subject: Subject, actor: Actor) -> Iterator[Result | dict[str, object]]:
         """Return the run, whose turn it now is: it yields each check's result as it is done, and last the report.
@@ -112,6 +117,7 @@ class Verifier:
         verification = Verification(subject, self._services.sts(own_region), self._wire, self._services.random_bytes)
         yield from verification.run()
         results, now = verification.results, self._services.clock()
+        more = verification.try_outgoing_id() if verdict(results) is Verdict.VERIFIED else ()
         after = after_verification(
             before,
             role_arn,
@@ -119,10 +125,16 @@ class Verifier:
             let_strangers_in=bool(strangers_let_in(results)),
             usable=is_usable(results),
             role_unique_id=verification.role_unique_id,
+            outgoing_refused=before.outgoing_id is None or isinstance(verification.outgoing, Refused),
             now=now,
         )
         answer = report(
-            results, role_arn, after, checked_at=now, duration_ms=round((time.monotonic() - started) * 1000)
+            results,
+            role_arn,
+            after,
+            checked_at=now,
+            duration_ms=round((time.monotonic() - started) * 1000),
+            more=more,
         )
         self._registry.save(before, after, f"verification_{verdict(results).value}", actor, answer)
         yield answer

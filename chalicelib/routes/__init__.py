@@ -9,6 +9,7 @@ from chalice.app import Chalice
 from chalicelib import logs
 from chalicelib.bedrock.sessions import Sessions
 from chalicelib.bedrock.wire import Wire
+from chalicelib.onboarding.life import Life
 from chalicelib.onboarding.registry import Registry
 from chalicelib.onboarding.served import ServedConnections
 from chalicelib.onboarding.table import Table
@@ -48,6 +49,6 @@ def create_app(services: Services) -> Chalice:
     service.register(boundary, settings)
     turnstile = Turnstile(table, clock=services.clock, random_bytes=services.random_bytes)
     verifier = Verifier(services, registry, turnstile, sessions, wire)
-    OnboardingRoutes(services, registry, verifier).register(boundary)
+    OnboardingRoutes(services, registry, verifier, Life(services, registry)).register(boundary)
     InferenceRoutes(served, sessions, wire, services.clock).register(boundary)
     return app

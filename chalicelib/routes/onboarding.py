@@ -1,30 +1,29 @@
-"""Connections over HTTP: create, list, get, documents, verification."""
+"""Connections over HTTP: their life from creation to deletion, their documents, verification and record."""
 
 from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import AfterValidator, Field
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import parse_account_id, parse_guardrail, parse_model_scope, parse_region, partition_of
-from chalicelib.onboarding.connection import Connection, Guardrail
-from chalicelib.onboarding.documents import documents, expected_role_arn
-from chalicelib.onboarding.registry import Actor, NewConnection
-from chalicelib.onboarding.report import check_row
+from chalicelib.onboarding.documents import documents
+from chalicelib.onboarding.life import teardown_steps
+from chalicelib.onboarding.linter import lint
+from chalicelib.onboarding.registry import Actor
+from chalicelib.onboarding.report import check_row, finding_row
 from chalicelib.routes import bodies
 from chalicelib.routes.codes import envelope
+from chalicelib.routes.connections import ChangeBody, CreateBody, TrustPolicyBody, VerificationBody, connection_row
 from chalicelib.routes.exchange import EventStream, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
+    from chalicelib.onboarding.connection import Connection
     from chalicelib.onboarding.documents import Documents
+    from chalicelib.onboarding.life import Life
     from chalicelib.onboarding.registry import Registry
     from chalicelib.onboarding.verifier import Verifier
     from chalicelib.routes.auth import Caller
@@ -33,50 +32,16 @@ if TYPE_CHECKING:
     from chalicelib.services import Services
 
 
-def _printable(text: str) -> str:
-    # Bidirectional and zero-width characters make one name look like another on the page of an administrator.
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for character in text):
-        raise ValueError("control and invisible characters are not allowed")
-    if not text.strip():
-        raise ValueError("at least one visible character is needed")
-    return text.strip()
-
-
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
-
-
-class GuardrailBody(bodies.Body):
-    """A guardrail by identifier or ARN, and its version."""
-
-    identifier: Annotated[str, Field(max_length=2048)]
-    version: Annotated[str, Field(pattern=r"^(([1-9][0-9]{0,7})|(DRAFT))$")]
-
-
-class CreateBody(bodies.Body):
-    """The body of `POST /v1/connections`."""
-
-    name: Name
-    region: Annotated[str, Field(max_length=64)]
-    models: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(min_length=1, max_length=100)] | None = None
-    account_id: Annotated[str, Field(max_length=64)] | None = None
-    guardrail: GuardrailBody | None = None
-
-
-class VerificationBody(bodies.Body):
-    """The body of `POST /v1/connections/{id}/verification`."""
-
-    role_arn: Annotated[str, Field(max_length=4096)]
-    invoke: bool | Annotated[str, Field(min_length=1, max_length=2048)] = True
-
-
 class OnboardingRoutes:
     """The views; each parses, calls the domain once, and renders."""
 
-    def __init__(self, services: Services, registry: Registry, verifier: Verifier) -> None:
+    def __init__(self, services: Services, registry: Registry, verifier: Verifier, life: Life) -> None:
         self._settings = services.settings
         self._clock = services.clock
+        self._random_bytes = services.random_bytes
         self._registry = registry
         self._verifier = verifier
+        self._life = life
 
     def register(self, boundary: Boundary) -> None:
         """Add the routes."""
@@ -84,32 +49,23 @@ class OnboardingRoutes:
         boundary.protected("POST", "/v1/connections", "connections:write", self.create)
         boundary.protected("GET", "/v1/connections", "connections:read", self.list)
         boundary.protected("GET", one, "connections:read", self.get)
+        boundary.protected("PATCH", one, "connections:write", self.change)
+        boundary.protected("DELETE", one, "connections:write", self.delete)
+        boundary.protected("POST", f"{one}/removal", "connections:write", self.prove_removal)
+        boundary.protected("POST", f"{one}/rotation", "connections:write", self.start_rotation)
+        boundary.protected("DELETE", f"{one}/rotation", "connections:write", self.cancel_rotation)
         boundary.protected("GET", f"{one}/documents", "connections:read", self.documents)
         boundary.protected("GET", f"{one}/documents/{{file}}", "connections:read", self.document)
         boundary.protected("POST", f"{one}/verification", "connections:write", self.verify)
         boundary.protected("GET", f"{one}/verification", "connections:read", self.last_report)
+        boundary.protected("POST", f"{one}/trust-policy", "connections:read", self.lint)
         boundary.protected("GET", f"{one}/events", "connections:read", self.events)
 
     def create(self, request: Request, caller: Caller) -> Reply:
         """Make a connection with a fresh external ID."""
         bodies.refuse_external_id(request)
         body = bodies.parse(request, CreateBody)
-        partition = self._settings.service_role.partition
-        region = parse_region(body.region, partition)
-        account_id = None if body.account_id is None else parse_account_id(body.account_id)
-        if account_id == self._settings.service_role.account_id:
-            raise ServiceError(
-                "own_account_role", "This is the service's own AWS account. Give yours.", param="account_id"
-            )
-        new = NewConnection(
-            name=body.name,
-            region=region,
-            models=None
-            if body.models is None
-            else parse_model_scope(body.models, region=region, account_id=account_id),
-            account_id=account_id,
-            guardrail=_guardrail(body.guardrail, region, account_id),
-        )
+        new = body.connection(self._settings.service_role)
         connection = self._registry.create(caller.tenant, new, _actor(request, caller), _idempotency_key(request))
         return self._reply(connection, status=201)
 
@@ -124,6 +80,36 @@ class OnboardingRoutes:
     def get(self, request: Request, caller: Caller) -> Reply:
         """Show one connection."""
         return self._reply(self._find(request, caller))
+
+    def change(self, request: Request, caller: Caller) -> Reply:
+        """Change name, region, model scope or guardrail of the version that If-Match names."""
+        bodies.refuse_external_id(request)
+        body = bodies.parse(request, ChangeBody)
+        before = self._find(request, caller)
+        _require_version(request, before)
+        after = body.applied_to(before, self._settings.service_role)
+        return self._reply(self._life.change(before, after, _actor(request, caller)))
+
+    def delete(self, request: Request, caller: Caller) -> Reply:
+        """End the connection, and say how its role is taken away."""
+        connection = self._life.revoke(self._find(request, caller), _actor(request, caller))
+        row = connection_row(connection, self._clock())
+        return Reply({"connection": row, "teardown": teardown_steps(connection)})
+
+    def prove_removal(self, request: Request, caller: Caller) -> Reply:
+        """Find out whether the role of a deleted connection refuses us."""
+        removal = self._life.prove_removal(self._find(request, caller))
+        rows = [finding_row(finding) for finding in removal.findings]
+        return Reply({"removed": removal.removed, "findings": rows, "retry_after": None if removal.removed else 10})
+
+    def start_rotation(self, request: Request, caller: Caller) -> Reply:
+        """Make a second external ID, to take the place of the first once it was verified."""
+        bodies.refuse_external_id(request)
+        return self._reply(self._life.start_rotation(self._find(request, caller), _actor(request, caller)))
+
+    def cancel_rotation(self, request: Request, caller: Caller) -> Reply:
+        """Drop the second external ID."""
+        return self._reply(self._life.cancel_rotation(self._find(request, caller), _actor(request, caller)))
 
     def documents(self, request: Request, caller: Caller) -> Reply:
         """Give all documents at once."""
@@ -172,6 +158,14 @@ class OnboardingRoutes:
             )
         return Reply(report)
 
+    def lint(self, request: Request, caller: Caller) -> Reply:
+        """Say what a pasted trust policy would do, and how it should be. AWS is not asked, and nothing is stored."""
+        body = bodies.parse(request, TrustPolicyBody)
+        connection = self._find(request, caller)
+        result = lint(connection, self._settings.service_role, body.trust_policy, self._random_bytes)
+        rows = [finding_row(finding) for finding in result.findings]
+        return Reply({"findings": rows, "corrected_trust_policy": result.corrected})
+
     def events(self, request: Request, caller: Caller) -> Reply:
         """Show the audit record, newest first, a page at a time."""
         query = request.query()
@@ -188,40 +182,11 @@ class OnboardingRoutes:
         return connection
 
     def _documents(self, connection: Connection) -> Documents:
-        return documents(connection, self._settings.service_role, [connection.external_id])
+        return documents(connection, self._settings.service_role, connection.accepted_ids)
 
     def _reply(self, connection: Connection, status: int = 200) -> Reply:
         row = connection_row(connection, self._clock())
         return Reply(row, status=status, headers={"ETag": f'"{connection.version}"'})
-
-
-def connection_row(connection: Connection, now: datetime) -> dict[str, object]:
-    """Return a connection as JSON values; what is not known is left out."""
-    foretold = expected_role_arn(connection, partition_of(connection.region).id)
-    optional: dict[str, object | None] = {
-        "role_arn": _text(connection.role_arn),
-        "candidate_role_arn": _text(connection.candidate_role_arn),
-        "expected_role_arn": _text(foretold),
-        "account_id": connection.account_id,
-        "models": None if connection.models is None else [*connection.models],
-        "guardrail": None
-        if connection.guardrail is None
-        else {"identifier": connection.guardrail.identifier, "version": connection.guardrail.version},
-        "verified_at": _time(connection.verified_at),
-        "expires_at": _time(connection.expires_at),
-    }
-    return {
-        "id": str(connection.id),
-        "name": connection.name,
-        "status": connection.status_at(now).value,
-        "external_id": str(connection.external_id),
-        "region": connection.region,
-        "usable": connection.usable,
-        "version": connection.version,
-        "created_at": _time(connection.created_at),
-        "updated_at": _time(connection.updated_at),
-        **{name: value for name, value in optional.items() if value is not None},
-    }
 
 
 def _events(steps: Iterator[Any], request_id: str) -> Iterator[str]:
@@ -233,14 +198,27 @@ def _events(steps: Iterator[Any], request_id: str) -> Iterator[str]:
         yield f"event: error\ndata: {json.dumps(envelope(error, request_id))}\n\n"
 
 
-def _guardrail(body: GuardrailBody | None, region: str, account_id: str | None) -> Guardrail | None:
-    if body is None:
-        return None
-    return Guardrail(parse_guardrail(body.identifier, region=region, account_id=account_id), body.version)
-
-
 def _actor(request: Request, caller: Caller) -> Actor:
     return Actor(subject=caller.subject, source_ip=request.source_ip)
+
+
+def _require_version(request: Request, connection: Connection) -> None:
+    """Raise unless If-Match names the version that is stored: a change made to an older one would undo a newer."""
+    match = request.header("if-match")
+    if match is None:
+        raise ServiceError(
+            "if_match_required",
+            "The change names no version.",
+            param="If-Match",
+            fix="Send the ETag of the connection as If-Match.",
+        )
+    if match.removeprefix("W/").strip('"') != str(connection.version):
+        raise ServiceError(
+            "connection_changed",
+            f"The connection is at version {connection.version}.",
+            param="If-Match",
+            fix="Get the connection again and repeat the change if it is still wanted.",
+        )
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -265,11 +243,3 @@ def _limit(text: str | None) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 100:
         raise ServiceError("invalid_value", "limit is a whole number from 1 to 100.", param="limit")
     return int(text)
-
-
-def _text(value: object | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="milliseconds")

@@ -9,14 +9,21 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OK = b'{"fine": true}'
 
 
 @dataclass
 class Step:
-    """What to do with one request."""
+    """What to do with one request.
+
+    `kind`: answer, hang (for `seconds`, then close), reset, cut (the body ends before its length), chunked,
+    chunked_cut, until_close (no length), trickle or trickle_until_close (an octet each `seconds`).
+    """
 
     status: int = 200
     body: bytes = OK
@@ -25,17 +32,27 @@ class Step:
     seconds: float = 0.0
 
 
-def error(status: int, code: str, message: str = "no") -> Step:
+def error(status: int, code: str, message: str = "no", **headers: str) -> Step:
     """Return an error as Bedrock answers it."""
-    headers = {"x-amzn-errortype": f"{code}:http://internal.amazon.com/coral/com.amazon.bedrock/"}
-    return Step(status, json.dumps({"message": message}).encode(), headers)
+    names = {name.replace("_", "-"): text for name, text in headers.items()}
+    where = {"x-amzn-errortype": f"{code}:http://internal.amazon.com/coral/com.amazon.bedrock/"}
+    return Step(status, json.dumps({"message": message}).encode(), {**where, **names})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: callers hang up on purpose here."""
 
 
 class FarSide:
-    """Serves the steps in order, then answers well; keeps what it was sent."""
+    """Serves the steps in order, then answers well; keeps what it was sent. `choose` picks the step instead."""
 
-    def __init__(self, *steps: Step) -> None:
+    def __init__(self, *steps: Step, choose: Callable[[dict[str, Any]], Step] | None = None) -> None:
         self._steps = list(steps)
+        self._choose = choose
         self.requests: list[dict[str, Any]] = []
         outer = self
 
@@ -44,50 +61,62 @@ class FarSide:
 
             def _serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                outer.requests.append(
-                    {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body}
-                )
-                outer._play(self, outer._steps.pop(0) if outer._steps else Step())
+                request = {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body}
+                outer.requests.append({**request, "port": self.client_address[1]})
+                _play(self, outer._next(request))
 
-            do_GET = do_POST = _serve  # noqa: N815  http.server's names
+            do_GET = do_POST = do_CONNECT = _serve  # noqa: N815  http.server's names
 
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def _next(self, request: dict[str, Any]) -> Step:
+        if self._choose is not None:
+            return self._choose(request)
+        return self._steps.pop(0) if self._steps else Step()
 
     def stop(self) -> None:
         """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
 
-    def _play(self, handler: BaseHTTPRequestHandler, step: Step) -> None:
-        if step.kind == "hang":
+
+def _play(handler: BaseHTTPRequestHandler, step: Step) -> None:
+    handler.close_connection = step.kind not in {"answer", "chunked", "trickle"}
+    if step.kind == "hang":
+        time.sleep(step.seconds)
+        return
+    if step.kind == "reset":
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.connection.close()
+        return
+    handler.send_response(step.status)
+    for name, value in {"x-amzn-requestid": "request-1", **step.headers}.items():
+        handler.send_header(name, value)
+    if step.kind.startswith("chunked"):
+        handler.send_header("Transfer-Encoding", "chunked")
+    elif step.kind.endswith("until_close"):
+        handler.send_header("Connection", "close")
+    else:
+        handler.send_header("Content-Length", str(len(step.body) + (10 if step.kind == "cut" else 0)))
+    handler.end_headers()
+    _write(handler, step)
+
+
+def _write(handler: BaseHTTPRequestHandler, step: Step) -> None:
+    if step.kind.startswith("trickle"):
+        for octet in step.body:
+            handler.wfile.write(bytes([octet]))
             time.sleep(step.seconds)
-            handler.close_connection = True
-            return
-        if step.kind == "reset":
-            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            handler.connection.close()
-            handler.close_connection = True
-            return
-        handler.send_response(step.status)
-        for name, value in {"x-amzn-requestid": "request-1", **step.headers}.items():
-            handler.send_header(name, value)
-        missing = 10 if step.kind == "cut" else 0
-        if step.kind == "until_close":
-            handler.send_header("Connection", "close")
-        else:
-            handler.send_header("Content-Length", str(len(step.body) + missing))
-        handler.end_headers()
-        if step.kind == "trickle":
-            for octet in step.body:
-                handler.wfile.write(bytes([octet]))
-                handler.wfile.flush()
-                time.sleep(step.seconds)
-        else:
-            handler.wfile.write(step.body)
-        handler.close_connection = step.kind in {"cut", "until_close"}
+    elif step.kind.startswith("chunked"):
+        for at in range(0, len(step.body), 65536):
+            piece = step.body[at : at + 65536]
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        if step.kind == "chunked":
+            handler.wfile.write(b"0\r\n\r\n")
+    else:
+        handler.wfile.write(step.body)

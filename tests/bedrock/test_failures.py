@@ -7,6 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ReadTimeoutError,
+)
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.bedrock.meanings import ROWS
@@ -33,6 +41,141 @@ def test_an_error_of_aws_is_known_for_what_it_is(error: dict[str, Any]) -> None:
     assert refusal.code in CODES
 
 
+WHO = "User: arn:aws:sts::222222222222:assumed-role/rolecall/x is not authorized to perform: sts:AssumeRole"
+MORE = [
+    pytest.param(
+        "sts",
+        "AccessDenied",
+        f"{WHO} on resource: arn:aws:iam::1:role/x because no identity-based policy allows the sts:AssumeRole action",
+        ("operator_may_not_assume", "operator"),
+        id="our own role lacks the permission",
+    ),
+    pytest.param(
+        "sts",
+        "AccessDenied",
+        f"{WHO} on resource: arn:aws:iam::1:role/x with an explicit deny in a service control policy",
+        ("operator_may_not_assume", "operator"),
+        id="our own organization denies it",
+    ),
+    pytest.param(
+        "sts",
+        "AccessDenied",
+        f"{WHO} on resource: arn:aws:iam::1:role/x with an explicit deny in a resource control policy",
+        ("scp_denied", "customer"),
+        id="the customer's organization denies it",
+    ),
+    pytest.param(
+        "sts",
+        "AccessDenied",
+        f"{WHO} on resource: arn:aws:iam::1:role/x because no resource-based policy allows the sts:AssumeRole action",
+        ("assume_role_denied", "customer"),
+        id="the trust policy does not let us in",
+    ),
+    pytest.param(
+        "sts",
+        "MalformedPolicyDocument",
+        "This policy contains invalid Json",
+        ("internal_error", "operator"),
+        id="a session policy of ours",
+    ),
+    pytest.param("bedrock-runtime", "FTUFormNotFilled", "", ("model_use_case_required", "customer"), id="no form"),
+    pytest.param("bedrock-runtime", "BadCScoreException", "", ("account_not_authorized", "aws"), id="a bad account"),
+    pytest.param(
+        "bedrock-runtime",
+        "ValidationException",
+        "The model returned the following errors: `temperature` and `top_p` cannot both be specified for this model.",
+        ("unsupported_parameter", "customer"),
+        id="two sampling settings",
+    ),
+    pytest.param(
+        "bedrock-runtime",
+        "ValidationException",
+        "The model returned the following errors: `temperature` is deprecated for this model.",
+        ("unsupported_parameter", "customer"),
+        id="a setting that the model has no more",
+    ),
+    pytest.param(
+        "bedrock-runtime",
+        "ValidationException",
+        "This model does not support assistant message prefill. The conversation must end with a user message.",
+        ("unsupported_parameter", "customer"),
+        id="a begun answer",
+    ),
+    pytest.param(
+        "bedrock-runtime",
+        "ValidationException",
+        "This model doesn’t support system messages. Try again without a system message.",
+        ("unsupported_parameter", "customer"),
+        id="a typographic apostrophe",
+    ),
+    pytest.param(
+        "bedrock-runtime",
+        "ValidationException",
+        "Input is too long for requested model.",
+        ("context_length_exceeded", "customer"),
+        id="a long chat",
+    ),
+    pytest.param(
+        "bedrock-runtime",
+        "ValidationException",
+        "Malformed input request: #: extraneous key [x] is not permitted, please reformat your input and try again.",
+        ("invalid_value", "operator"),
+        id="a shape that we made wrong",
+    ),
+    pytest.param("bedrock-runtime", "ConflictException", "", ("conflict", "customer"), id="a conflict"),
+    pytest.param("bedrock-runtime", "ServiceQuotaExceededException", "", ("insufficient_quota", "aws"), id="a quota"),
+    pytest.param("bedrock-runtime", "ModelNotReadyException", "", ("model_not_ready", "aws"), id="a sleeping model"),
+    pytest.param("bedrock-runtime", "modelStreamErrorException", "", ("model_error", "aws"), id="within a stream"),
+]
+
+
+@pytest.mark.parametrize(("service", "aws_code", "text", "expected"), MORE)
+def test_whose_change_it_is_follows_from_the_text(
+    service: str, aws_code: str, text: str, expected: tuple[str, str]
+) -> None:
+    """Who can put it right decides what a caller is told: the customer, the operator or AWS."""
+    refusal = explain(AwsError(service, "AssumeRole", 400, aws_code, text, ""))
+
+    assert (refusal.code, refusal.whose_fix) == expected
+
+
+def test_a_model_that_needs_a_profile_is_the_field_at_fault() -> None:
+    """The caller sees which field to change."""
+    text = "Invocation of model ID a.b with on-demand throughput isn’t supported."
+    refusal = explain(AwsError("bedrock-runtime", "Converse", 400, "ValidationException", text, ""))
+
+    assert (refusal.code, refusal.param) == ("inference_profile_required", "model")
+
+
+def test_what_boto3_raises_is_taken_apart() -> None:
+    """STS is called by boto3; its error becomes the same value as the wire's."""
+    response: Any = {
+        "Error": {"Code": "AccessDenied", "Message": "no"},
+        "ResponseMetadata": {"HTTPStatusCode": 403, "RequestId": "r-1", "HTTPHeaders": {"retry-after": "5"}},
+    }
+    failure = AwsError.from_client_error("sts", "AssumeRole", ClientError(response, "AssumeRole"))
+    bare: Any = {}
+
+    assert (failure.status, failure.code, failure.message) == (403, "AccessDenied", "no")
+    assert (failure.request_id, failure.retry_after) == ("r-1", 5)
+    assert AwsError.from_client_error("sts", "AssumeRole", ClientError(bare, "AssumeRole")).code == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConnectTimeoutError(endpoint_url="https://sts"), "timeout"),
+        (ReadTimeoutError(endpoint_url="https://sts"), "timeout"),
+        (EndpointConnectionError(endpoint_url="https://sts"), "connect"),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), "cut"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_a_call_of_boto3s_without_an_answer_is_unreachable(error: BotoCoreError, kind: str) -> None:
+    """Silence of STS is the same value as Bedrock's."""
+    assert Unreachable.from_botocore("sts", "AssumeRole", error).kind == kind
+
+
 def test_a_text_that_nobody_has_seen_is_not_guessed_at() -> None:
     """An unknown refusal is called that, and carries AWS's code and request id for whoever asks AWS."""
     refusal = explain(AwsError("bedrock", "Converse", 418, "TeapotException", "short and stout", "request-1"))
@@ -42,13 +185,19 @@ def test_a_text_that_nobody_has_seen_is_not_guessed_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(429, "rate_limit_exceeded"), (500, "upstream_error"), (599, "upstream_error")]
+    ("status", "code", "retry"),
+    [
+        (413, "body_too_large", False),
+        (429, "rate_limit_exceeded", True),
+        (500, "upstream_error", True),
+        (599, "upstream_error", True),
+    ],
 )
-def test_an_unknown_code_is_judged_by_its_status(status: int, code: str) -> None:
-    """Busy and broken are told by the status where the code is new."""
+def test_an_unknown_code_is_judged_by_its_status(status: int, code: str, retry: bool) -> None:
+    """Busy, broken and too large are told by the status where the code is new."""
     refusal = explain(AwsError("bedrock", "Converse", status, "NewException", "", ""))
 
-    assert (refusal.code, refusal.should_retry) == (code, True)
+    assert (refusal.code, refusal.should_retry) == (code, retry)
 
 
 def test_the_wait_that_aws_names_is_the_one_we_name() -> None:
@@ -77,6 +226,7 @@ def test_a_foreign_text_is_bounded_and_plain() -> None:
         ("tls", "upstream_unreachable", True),
         ("cut", "upstream_unreachable", True),
         ("timeout", "upstream_timeout", False),
+        ("too_large", "upstream_unreachable", False),
     ],
 )
 def test_no_answer_is_no_refusal(kind: str, code: str, retry: bool) -> None:
@@ -84,6 +234,7 @@ def test_no_answer_is_no_refusal(kind: str, code: str, retry: bool) -> None:
     refusal = explain(Unreachable("bedrock", "Converse", kind))
 
     assert (refusal.code, refusal.should_retry, refusal.aws_code) == (code, retry, "")
+    assert refusal.fix
 
 
 def test_every_code_of_the_table_has_its_status() -> None:

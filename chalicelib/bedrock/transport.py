@@ -1,0 +1,67 @@
+"""What the wire sends through: one pool, one TLS context, and a word for each way in which nobody answered."""
+
+from __future__ import annotations
+
+import ssl
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import botocore
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3.util import make_headers, parse_url
+
+if TYPE_CHECKING:
+    from urllib3.exceptions import HTTPError
+
+_HOSTS: Final = 64
+"""Two hosts for each region."""
+_KEPT: Final = 64
+"""Idle connections kept for each host. More than that may be open at once: nobody waits for a slot."""
+_KINDS: Final = (
+    (NameResolutionError, "dns"),
+    ((ConnectTimeoutError, NewConnectionError, ProxyError), "connect"),
+    (SSLError, "tls"),
+    (ReadTimeoutError, "timeout"),
+)
+
+
+def pool(proxy: str | None) -> urllib3.PoolManager:
+    """Return a pool for all hosts and tenants that never tries again, follows a redirect or reads the environment."""
+    if proxy is None:
+        return urllib3.PoolManager(num_pools=_HOSTS, maxsize=_KEPT, retries=False, ssl_context=tls())
+    login = parse_url(proxy).auth
+    return urllib3.ProxyManager(
+        proxy,
+        num_pools=_HOSTS,
+        maxsize=_KEPT,
+        proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
+        proxy_ssl_context=tls(),
+        retries=False,
+        ssl_context=tls(),
+    )
+
+
+@lru_cache(maxsize=1)
+def tls() -> ssl.SSLContext:
+    """Return one context with botocore's own roots.
+
+    `ca_certs=` would cost 48 ms for each connection, and urllib3's default context obeys SSLKEYLOGFILE and
+    SSL_CERT_FILE of the environment.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=str(Path(botocore.__file__).parent / "cacert.pem"))
+    return context
+
+
+def kind_of(error: HTTPError) -> str:
+    """Return the kind of `Unreachable` that an error of urllib3 is."""
+    return next((kind for errors, kind in _KINDS if isinstance(error, errors)), "cut")
