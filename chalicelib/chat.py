@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from chalicelib.errors import ServiceError
 
 _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
     "stream": (False,),
+    "stream_options": (),
     "n": (1,),
     "tools": ([],),
     "tool_choice": ("none", "auto"),
@@ -29,28 +31,29 @@ _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
     "reasoning_effort": (),
     "web_search_options": (),
 }
-"""Fields that change the answer and are not built: refused unless they ask for what happens anyway."""
-_WITHOUT_EFFECT: Final = frozenset(
-    {
-        "frequency_penalty",
-        "logit_bias",
-        "metadata",
-        "moderation",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "seed",
-        "service_tier",
-        "store",
-        "stream_options",
-        "user",
-        "verbosity",
-    }
-)
-"""Fields of OpenAI's that Converse has nothing for; an answer without them is still an answer."""
-_NOTHING: Final[tuple[object, ...]] = (None, 0, 0.0, False, {}, "auto", "default")
+"""Fields that change the answer and are not built: refused unless they ask for what happens anyway.
+
+In this order: `stream_options` is sent with `stream`, which is then the one to name.
+"""
+_WITHOUT_EFFECT: Final[dict[str, tuple[object, ...]]] = {
+    "frequency_penalty": (0,),
+    "logit_bias": ({},),
+    "metadata": ({},),
+    "moderation": (),
+    "parallel_tool_calls": (True, False),
+    "presence_penalty": (0,),
+    "prompt_cache_key": (),
+    "prompt_cache_retention": (),
+    "safety_identifier": (),
+    "seed": (),
+    "service_tier": ("auto", "default"),
+    "store": (False,),
+    "user": (),
+    "verbosity": ("medium",),
+}
+"""Fields of OpenAI's that Converse has nothing for, each with the values that ask for nothing: those go unmentioned."""
+
+FinishReason = Literal["stop", "length", "content_filter"]
 
 
 class _Part(BaseModel):
@@ -71,25 +74,53 @@ class RefusalPart(_Part):
     refusal: str
 
 
-Parts = Annotated[list[Annotated[TextPart | RefusalPart, Field(discriminator="type")]], Field(min_length=1)]
+class UnreadPart(_Part):
+    """A part of OpenAI's that is no text: known, so that it is refused as what it is."""
+
+    type: Literal["image_url", "input_audio", "file"]
+
+
+Part = Annotated[TextPart | RefusalPart | UnreadPart, Field(discriminator="type")]
 
 
 class Message(_Part):
-    """One message. `developer` is what OpenAI's newer models call `system`."""
+    """One message. `developer` is what OpenAI's newer models call `system`; `tool` and `function` are refused."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | Parts | None = None
-    tool_calls: Annotated[list[Any], Field(max_length=0)] | None = None
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Annotated[list[Part], Field(min_length=1)] | None = None
+    tool_calls: list[Any] | None = None
+    function_call: Any = None
+    audio: Any = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _as_parts(cls, content: object) -> object:
+        """Take a text for its one part. As two types of one field, each error would name the wrong one first."""
+        if isinstance(content, str):
+            return [{"type": "text", "text": content}]
+        if content is not None and not isinstance(content, list):
+            raise PydanticCustomError("content_type", "Input should be a text or a list of parts")
+        return content
 
     def texts(self) -> list[str]:
         """Return the texts of the content, those of white space left out: models refuse them."""
-        if self.content is None:
-            return []
-        if isinstance(self.content, str):
-            texts = [self.content]
-        else:
-            texts = [part.text if isinstance(part, TextPart) else part.refusal for part in self.content]
+        texts = [
+            part.text if isinstance(part, TextPart) else part.refusal
+            for part in self.content or ()
+            if not isinstance(part, UnreadPart)
+        ]
         return [text for text in texts if text.strip()]
+
+    def require_text(self, param: str) -> None:
+        """Raise `unsupported_parameter` for what is no text, with its place below `param`."""
+        if self.role in {"tool", "function"}:
+            raise _unsupported(f"{param}.role", "Results of tools are")
+        for name in ("tool_calls", "function_call", "audio"):
+            if getattr(self, name):
+                raise _unsupported(f"{param}.{name}", f"{name} is")
+        for place, part in enumerate(self.content or ()):
+            if isinstance(part, UnreadPart):
+                raise _unsupported(f"{param}.content.{place}", f"{part.type} is")
 
 
 class ChatRequest(BaseModel):
@@ -101,8 +132,8 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[Message], Field(min_length=1, max_length=2000)]
     max_completion_tokens: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] | None = None
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
 
     @property
@@ -117,16 +148,27 @@ class ChatRequest(BaseModel):
 
     def ignored_fields(self) -> list[str]:
         """Return the names of what is left out. Raises `unsupported_parameter` for what can't be."""
-        ignored = []
-        for name, value in (self.model_extra or {}).items():
-            if name in _NEUTRAL:
-                if value is not None and value not in _NEUTRAL[name]:
-                    raise ServiceError(
-                        "unsupported_parameter", f"{name} is not supported here.", param=name, fix=f"Leave {name} out."
-                    )
-            elif name not in _WITHOUT_EFFECT or value not in _NOTHING:
-                ignored.append(name)
-        return ignored
+        for place, message in enumerate(self.messages):
+            message.require_text(f"messages.{place}")
+        extra = self.model_extra or {}
+        for name, neutral in _NEUTRAL.items():
+            if extra.get(name) is not None and not _among(extra[name], neutral):
+                raise _unsupported(name, f"{name} is")
+        return [
+            name
+            for name, value in extra.items()
+            if name not in _NEUTRAL
+            and (name not in _WITHOUT_EFFECT or (value is not None and not _among(value, _WITHOUT_EFFECT[name])))
+        ]
+
+
+def _among(value: object, neutral: tuple[object, ...]) -> bool:
+    """Whether the value is one of these. To Python True is 1 and False 0; `n: true` asks for nothing known."""
+    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in neutral)
+
+
+def _unsupported(param: str, what: str) -> ServiceError:
+    return ServiceError("unsupported_parameter", f"{what} not supported here.", param=param, fix=f"Leave {param} out.")
 
 
 class Usage(BaseModel):
@@ -139,18 +181,25 @@ class Usage(BaseModel):
 
 
 class Completion(BaseModel):
-    """An answer as `chat.completion` has it; `created` is in seconds since 1970."""
+    """An answer as `chat.completion` has it; `created` is in seconds since 1970.
+
+    `reasoning` is what a model thought aloud. OpenAI's schema has no place for it; `reasoning_content` is where
+    clients of other gateways look.
+    """
 
     id: str
     created: int
     model: str
     content: str
-    finish_reason: Literal["stop", "length", "content_filter"]
+    finish_reason: FinishReason
     usage: Usage
+    reasoning: str | None = None
 
     def document(self) -> dict[str, object]:
         """Return OpenAI's object, with the fields that its schema requires to be there even when they are null."""
         message = {"role": "assistant", "content": self.content, "refusal": None}
+        if self.reasoning is not None:
+            message["reasoning_content"] = self.reasoning
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}
         return {
             "id": self.id,

@@ -85,7 +85,7 @@ NEUTRAL = [
 ]
 
 
-@pytest.mark.parametrize("fields", NEUTRAL, ids=lambda fields: ", ".join(fields))
+@pytest.mark.parametrize("fields", NEUTRAL, ids=", ".join)
 def test_what_asks_for_nothing_is_not_worth_a_word(fields: dict[str, Any]) -> None:
     """Clients send defaults along; those change nothing, so nothing is said of them."""
     assert _chat(**fields).ignored_fields() == []
@@ -125,8 +125,10 @@ MALFORMED = [
     pytest.param({"messages": [{"role": "nobody", "content": "x"}]}, ("messages", 0, "role"), id="a made-up role"),
     pytest.param({"messages": [{"content": "x"}]}, ("messages", 0, "role"), id="no role"),
     pytest.param({"messages": [{"role": "user", "content": 5}]}, ("messages", 0, "content"), id="a number for content"),
-    pytest.param({"messages": [_user([{"type": "video"}])]}, ("messages", 0, "content"), id="a made-up part"),
-    pytest.param({"messages": [_user([{"type": "text"}])]}, ("messages", 0, "content"), id="a text part without text"),
+    pytest.param({"messages": [_user([{"type": "video"}])]}, ("messages", 0, "content", 0), id="a made-up part"),
+    pytest.param(
+        {"messages": [_user([{"type": "text"}])]}, ("messages", 0, "content", 0), id="a text part without text"
+    ),
     pytest.param({"messages": [_user([])]}, ("messages", 0, "content"), id="no parts"),
     pytest.param({"max_tokens": 0}, ("max_tokens",), id="no tokens"),
     pytest.param({"max_tokens": 1.5}, ("max_tokens",), id="half a token"),

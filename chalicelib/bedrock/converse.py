@@ -1,24 +1,28 @@
 """A chat becomes a request of Converse, and Converse's answer a completion. Pure, both ways.
 
 Sources: the service model of bedrock-runtime (2023-09-30) for shapes and bounds; what AWS refuses beyond it is told by
-its users' reports, named at each rule.
+its users' reports, named at each rule and in `quirks`.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.bedrock.quirks import Quirk, quirks_of
 from chalicelib.chat import Completion, Usage
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chalicelib.chat import ChatRequest, Message
+    from chalicelib.chat import ChatRequest, FinishReason, Message
 
-_FINISH: Final = {
+log = logging.getLogger(__name__)
+
+_FINISH: Final[Mapping[str, FinishReason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -26,13 +30,15 @@ _FINISH: Final = {
     "content_filtered": "content_filter",
     "guardrail_intervened": "content_filter",
 }
+_BROKEN: Final = frozenset({"malformed_model_output", "malformed_tool_use", "tool_use"})
+"""Reasons that leave no answer. A tool's call is one: no request offers tools, so there is nobody to run it."""
 _STARTS_WITH_ASSISTANT: Final = "."
 """Stands for the user's turn when a chat begins with the assistant's: Converse wants the user to begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A request's body, and the names of fields whose value was changed on the way."""
+    """A request's body, and the names of fields that were changed, moved or left out on the way."""
 
     body: dict[str, Any]
     changed: tuple[str, ...]
@@ -43,16 +49,21 @@ def to_converse(request: ChatRequest, guardrail: Mapping[str, str] | None = None
 
     `guardrail` is the connection's, in Converse's words; no request can leave it out.
     """
-    system = [text for message in request.messages if _is_system(message) for text in message.texts()]
+    quirks = quirks_of(request.model)
+    system = [{"text": text} for message in request.messages if _is_system(message) for text in message.texts()]
     body: dict[str, Any] = {"messages": _turns(request.messages)}
-    if system:
-        body["system"] = [{"text": text} for text in system]
-    settings, changed = _inference(request)
+    changed: list[str] = []
+    if system and Quirk.NO_SYSTEM in quirks:
+        body["messages"][0]["content"][:0] = system
+        changed.append("system")
+    elif system:
+        body["system"] = system
+    settings = _inference(request, quirks, changed)
     if settings:
         body["inferenceConfig"] = settings
     if guardrail is not None:
         body["guardrailConfig"] = dict(guardrail)
-    return Translation(body, changed)
+    return Translation(body, tuple(changed))
 
 
 def probe() -> dict[str, Any]:
@@ -61,25 +72,24 @@ def probe() -> dict[str, Any]:
 
 
 def from_converse(answer: Mapping[str, Any], *, completion_id: str, created: int, model: str) -> Completion:
-    """Return the completion of an answer; raises `upstream_error` when a part of it is missing."""
-    message = (answer.get("output") or {}).get("message")
-    stop_reason, usage = answer.get("stopReason"), answer.get("usage")
-    if message is None or stop_reason is None or usage is None:
-        raise ServiceError(
-            "upstream_error", "Bedrock's answer lacks its output, its stop reason or its usage.", fix="Try again."
-        )
-    finish = _FINISH.get(str(stop_reason))
-    if finish is None:
-        raise ServiceError(
-            "upstream_error", f"Bedrock ended the answer with {str(stop_reason)[:50]!r}.", fix="Try again."
-        )
-    return Completion(
-        id=completion_id,
-        created=created,
-        model=model,
-        content="".join(str(block["text"]) for block in message.get("content") or [] if "text" in block),
-        finish_reason=finish,
-        usage=_usage(usage),
+    """Return the completion of an answer; raises `upstream_error` when a part of it is missing or broken."""
+    match answer:
+        case {
+            "output": {"message": {"content": list() as blocks}},
+            "stopReason": str() as stop_reason,
+            "usage": {"inputTokens": int(), "outputTokens": int()} as usage,
+        }:
+            return Completion(
+                id=completion_id,
+                created=created,
+                model=model,
+                content=_joined(blocks, "text"),
+                reasoning=_joined(_reasonings(blocks), "text") or None,
+                finish_reason=_finish(stop_reason),
+                usage=_usage(usage),
+            )
+    raise ServiceError(
+        "upstream_error", "Bedrock's answer lacks its output, its stop reason or its usage.", fix="Try again."
     )
 
 
@@ -109,30 +119,70 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return turns
 
 
-def _inference(request: ChatRequest) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _inference(request: ChatRequest, quirks: frozenset[Quirk], changed: list[str]) -> dict[str, Any]:
+    """Return Converse's settings, and add to `changed` what they say otherwise than the request."""
     settings: dict[str, Any] = {}
-    changed: tuple[str, ...] = ()
     if request.token_limit is not None:
         settings["maxTokens"] = request.token_limit
+    sampled = Quirk.NO_SAMPLING not in quirks
     if request.temperature is not None:
-        # OpenAI's scale ends at 2, Converse's at 1.
-        settings["temperature"] = min(request.temperature, 1.0)
-        changed = ("temperature",) if request.temperature > 1 else ()
+        if sampled:
+            # OpenAI's scale ends at 2, Converse's at 1.
+            settings["temperature"] = min(request.temperature, 1.0)
+        if settings.get("temperature") != request.temperature:
+            changed.append("temperature")
     if request.top_p is not None:
-        settings["topP"] = request.top_p
-    if request.stop_sequences():
-        settings["stopSequences"] = request.stop_sequences()
-    return settings, changed
+        if sampled and not (Quirk.ONE_SAMPLING in quirks and "temperature" in settings):
+            settings["topP"] = request.top_p
+        else:
+            changed.append("top_p")
+    stops = request.stop_sequences()
+    if Quirk.NO_BLANK_STOPS in quirks and any(stop.isspace() for stop in stops):
+        stops = [stop for stop in stops if not stop.isspace()]
+        changed.append("stop")
+    if stops:
+        settings["stopSequences"] = stops
+    return settings
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
+def _reasonings(blocks: Sequence[object]) -> list[object]:
+    """Return the readable parts of what the model thought: some models always think aloud (DeepSeek, gpt-oss)."""
+    found: list[object] = []
+    for block in blocks:
+        match block:
+            case {"reasoningContent": {"reasoningText": reasoning}}:
+                found.append(reasoning)
+    return found
+
+
+def _joined(blocks: Sequence[object], name: str) -> str:
+    return "".join(text for block in blocks if isinstance(block, dict) and isinstance(text := block.get(name), str))
+
+
+def _finish(stop_reason: str) -> FinishReason:
+    if stop_reason in _BROKEN:
+        raise ServiceError("upstream_error", f"Bedrock ended the answer with {stop_reason}.", fix="Try again.")
+    finish = _FINISH.get(stop_reason)
+    if finish is None:
+        # The answer is there and whole; a new word for why it ended is no reason to keep it from the caller.
+        log.warning("unknown stop reason", extra={"reason": ascii(stop_reason[:50])})
+        return "stop"
+    return finish
+
+
+def _usage(usage: Mapping[str, object]) -> Usage:
     # inputTokens leaves out what was read from or written to a prompt cache; OpenAI's prompt_tokens does not.
-    cached = int(usage.get("cacheReadInputTokens") or 0)
-    prompt = int(usage.get("inputTokens") or 0) + cached + int(usage.get("cacheWriteInputTokens") or 0)
-    completion = int(usage.get("outputTokens") or 0)
+    cached = _count(usage, "cacheReadInputTokens")
+    prompt = _count(usage, "inputTokens") + cached + _count(usage, "cacheWriteInputTokens")
+    completion = _count(usage, "outputTokens")
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=prompt + completion,
         prompt_tokens_details={"cached_tokens": cached},
     )
+
+
+def _count(usage: Mapping[str, object], name: str) -> int:
+    value = usage.get(name)
+    return value if isinstance(value, int) else 0

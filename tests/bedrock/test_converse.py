@@ -9,7 +9,6 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 from openai.types.chat import ChatCompletion
-from pydantic import ValidationError
 
 from chalicelib.bedrock.converse import from_converse, probe, to_converse
 from chalicelib.chat import ChatRequest
@@ -125,72 +124,79 @@ def test_settings_become_inference_config(fields: dict[str, Any], expected: dict
     assert _body(**fields).get("inferenceConfig") == expected
 
 
+QUIRKY: dict[str, Any] = {
+    "messages": [{"role": "system", "content": "Be brief."}, _user()],
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "stop": ["\n", "END"],
+}
+_BRIEF: dict[str, Any] = {"system": [{"text": "Be brief."}], "messages": [_turn("user", "Hello")]}
+_SAMPLED: dict[str, Any] = {"temperature": 0.5, "topP": 0.9}
+_ALL_STOPS: dict[str, Any] = {"stopSequences": ["\n", "END"]}
+_END: dict[str, Any] = {"stopSequences": ["END"]}
+QUIRKS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    MODEL: ({**_BRIEF, "inferenceConfig": {**_SAMPLED, **_ALL_STOPS}}, ()),
+    "amazon.titan-text-premier-v1:0": (
+        {"messages": [_turn("user", "Be brief.", "Hello")], "inferenceConfig": {**_SAMPLED, **_ALL_STOPS}},
+        ("system",),
+    ),
+    "mistral.mixtral-8x7b-instruct-v0:1": (
+        {"messages": [_turn("user", "Be brief.", "Hello")], "inferenceConfig": {**_SAMPLED, **_ALL_STOPS}},
+        ("system",),
+    ),
+    "anthropic.claude-3-haiku-20240307-v1:0": ({**_BRIEF, "inferenceConfig": {**_SAMPLED, **_END}}, ("stop",)),
+    "eu.anthropic.claude-haiku-4-5-20251001-v1:0": (
+        {**_BRIEF, "inferenceConfig": {"temperature": 0.5, **_END}},
+        ("top_p", "stop"),
+    ),
+    "bedrock/us.anthropic.claude-opus-4-7": (
+        {**_BRIEF, "inferenceConfig": _END},
+        ("temperature", "top_p", "stop"),
+    ),
+    "arn:aws:bedrock:us-east-1:444455556666:inference-profile/global.anthropic.claude-sonnet-4-5-20250929-v1:0": (
+        {**_BRIEF, "inferenceConfig": {"temperature": 0.5, **_END}},
+        ("top_p", "stop"),
+    ),
+    "arn:aws:bedrock:us-east-1:444455556666:application-inference-profile/a1b2c3": (
+        {**_BRIEF, "inferenceConfig": {**_SAMPLED, **_ALL_STOPS}},
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("model", QUIRKS)
+def test_what_a_model_refuses_is_left_out_or_moved_and_named(model: str) -> None:
+    """The same chat for each model, as far as that model takes it; where the id does not tell the model, as it is."""
+    translation = to_converse(ChatRequest.model_validate({"model": model, **QUIRKY}))
+
+    assert (translation.body, translation.changed) == QUIRKS[model]
+
+
+def test_one_sampling_setting_alone_is_kept() -> None:
+    """A model that takes either takes top_p when it comes alone."""
+    request = {"model": "anthropic.claude-sonnet-4-5-20250929-v1:0", "messages": [_user()], "top_p": 0.9}
+    translation = to_converse(ChatRequest.model_validate(request))
+
+    assert (translation.body["inferenceConfig"], translation.changed) == ({"topP": 0.9}, ())
+
+
+GUARDRAIL = {"guardrailIdentifier": "abc123", "guardrailVersion": "DRAFT"}
+
+
+def test_a_guardrail_is_the_connections_and_no_requests() -> None:
+    """The connection's guardrail is on the call, whatever fields a request invents."""
+    invented = {"guardrailConfig": None, "guardrail": {"identifier": "none"}}
+    request = ChatRequest.model_validate({"model": MODEL, "messages": [_user()], **invented})
+
+    assert to_converse(request, GUARDRAIL).body["guardrailConfig"] == GUARDRAIL
+    assert "guardrailConfig" not in to_converse(request).body
+
+
 def test_a_changed_temperature_is_named() -> None:
     """What was not done as asked is told."""
     request = ChatRequest.model_validate({"model": MODEL, "messages": [_user()], "temperature": 2})
 
     assert to_converse(request).changed == ("temperature",)
-
-
-REFUSED = [
-    pytest.param({"tools": [{"type": "function"}]}, "tools", id="tools"),
-    pytest.param({"stream": True}, "stream", id="a stream"),
-    pytest.param({"n": 2}, "n", id="two answers"),
-    pytest.param({"response_format": {"type": "json_object"}}, "response_format", id="JSON output"),
-    pytest.param({"logprobs": True}, "logprobs", id="log probabilities"),
-    pytest.param({"modalities": ["text", "audio"]}, "modalities", id="audio"),
-    pytest.param({"audio": {"voice": "x"}}, "audio", id="a voice"),
-    pytest.param({"reasoning_effort": "high"}, "reasoning_effort", id="reasoning effort"),
-    pytest.param({"functions": [{"name": "x"}]}, "functions", id="functions"),
-]
-
-
-@pytest.mark.parametrize(("fields", "param"), REFUSED)
-def test_what_is_not_built_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
-    """A field that would change the answer is never ignored in silence."""
-    with pytest.raises(ServiceError) as refused:
-        ChatRequest.model_validate({"model": MODEL, "messages": [_user()], **fields}).ignored_fields()
-
-    assert (refused.value.code, refused.value.param) == ("unsupported_parameter", param)
-
-
-def test_what_is_ignored_is_named() -> None:
-    """Fields without effect, and those that nobody knows, are listed; neutral ones are not worth a word."""
-    fields = {"seed": 5, "user": "u", "presence_penalty": 0, "store": False, "service_tier": "auto", "made_up": 1}
-    request = ChatRequest.model_validate({"model": MODEL, "messages": [_user()], **fields})
-
-    assert sorted(request.ignored_fields()) == ["made_up", "seed", "user"]
-
-
-MALFORMED = [
-    pytest.param({"model": None}, ("model",), id="no model"),
-    pytest.param({"model": ""}, ("model",), id="an empty model"),
-    pytest.param({"model": "x" * 3000}, ("model",), id="a long model"),
-    pytest.param({"messages": []}, ("messages",), id="no messages"),
-    pytest.param({"messages": None}, ("messages",), id="null messages"),
-    pytest.param({"messages": "hi"}, ("messages",), id="a text for messages"),
-    pytest.param({"messages": [{"role": "tool", "content": "x"}]}, ("messages", 0, "role"), id="a tool's result"),
-    pytest.param({"messages": [{"role": "user", "content": 5}]}, ("messages", 0, "content"), id="a number for content"),
-    pytest.param({"messages": [_user([{"type": "image_url"}])]}, ("messages", 0, "content"), id="an image"),
-    pytest.param({"messages": [_user([])]}, ("messages", 0, "content"), id="no parts"),
-    pytest.param({"max_tokens": 0}, ("max_tokens",), id="no tokens"),
-    pytest.param({"max_tokens": 1.5}, ("max_tokens",), id="half a token"),
-    pytest.param({"max_tokens": True}, ("max_tokens",), id="a boolean for tokens"),
-    pytest.param({"temperature": -1}, ("temperature",), id="a negative temperature"),
-    pytest.param({"temperature": 2.1}, ("temperature",), id="a temperature over OpenAI's scale"),
-    pytest.param({"temperature": float("nan")}, ("temperature",), id="a temperature that is no number"),
-    pytest.param({"top_p": 1.1}, ("top_p",), id="a probability over one"),
-    pytest.param({"stop": ["a"] * 5}, ("stop",), id="five stops"),
-]
-
-
-@pytest.mark.parametrize(("fields", "place"), MALFORMED)
-def test_a_malformed_chat_is_refused_at_its_place(fields: dict[str, Any], place: tuple[Any, ...]) -> None:
-    """The error names the field."""
-    with pytest.raises(ValidationError) as refused:
-        ChatRequest.model_validate({"model": MODEL, "messages": [_user()], **fields})
-
-    assert refused.value.errors()[0]["loc"][: len(place)] == place
 
 
 @pytest.mark.parametrize("messages", [[{"role": "system", "content": "x"}], [_user(" ")], [_user("")]])
@@ -224,13 +230,45 @@ def _violations(shape: Any, value: Any, path: str = "") -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("body", [*(param.values[1] for param in MESSAGES), probe()], ids=str)
-def test_every_body_fits_the_service_model(body: Any) -> None:
-    """Botocore's validator agrees, and so do the bounds that it does not look at."""
-    report = ParamValidator().validate({"modelId": MODEL, **body}, SHAPE)
+EMITTED = [
+    *(pytest.param({"messages": param.values[0]}, id=f"messages: {param.id}") for param in MESSAGES),
+    *(pytest.param(param.values[0], id=f"settings: {param.id}") for param in SETTINGS),
+    *(pytest.param({"model": model, **QUIRKY}, id=f"quirks: {model}") for model in QUIRKS),
+]
 
-    assert report.generate_report() == ""
-    assert _violations(SHAPE, {"modelId": MODEL, **body}) == []
+
+@pytest.mark.parametrize("fields", EMITTED)
+def test_every_body_fits_the_service_model(fields: dict[str, Any]) -> None:
+    """Botocore's validator agrees, and so do the bounds that it does not look at."""
+    request = ChatRequest.model_validate({"model": MODEL, "messages": [_user()], **fields})
+    assert _misfits(to_converse(request, GUARDRAIL).body) == []
+
+
+def test_the_probe_fits_the_service_model() -> None:
+    """The smallest request is a valid one, and can't cost more than one token of answer."""
+    assert _misfits(probe()) == []
+    assert probe()["inferenceConfig"] == {"maxTokens": 1}
+
+
+def test_the_judge_of_bodies_judges() -> None:
+    """What botocore overlooks is seen: an enum, a pattern, a length."""
+    bad: dict[str, Any] = {
+        "messages": [{"role": "nobody", "content": []}],
+        "guardrailConfig": {"guardrailIdentifier": "N O", "guardrailVersion": "1", "trace": "loud"},
+        "inferenceConfig": {"temperature": 2},
+    }
+    assert _misfits(bad) == [
+        ".messages[].role",
+        ".guardrailConfig.guardrailIdentifier",
+        ".guardrailConfig.trace",
+        ".inferenceConfig.temperature",
+    ]
+
+
+def _misfits(body: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a body, by botocore's validator and by the rest of its model."""
+    report = ParamValidator().validate({"modelId": MODEL, **body}, SHAPE).generate_report()
+    return [*report.splitlines(), *_violations(SHAPE, {"modelId": MODEL, **body})]
 
 
 ANSWER: dict[str, Any] = {
@@ -279,6 +317,7 @@ def test_an_answer_becomes_a_completion() -> None:
         ("model_context_window_exceeded", "length"),
         ("content_filtered", "content_filter"),
         ("guardrail_intervened", "content_filter"),
+        ("something_new", "stop"),
     ],
 )
 def test_stop_reasons_become_finish_reasons(stop_reason: str, finish_reason: str) -> None:
@@ -305,7 +344,14 @@ def test_a_prompt_cache_counts_as_prompt() -> None:
         *[pytest.param({k: v for k, v in ANSWER.items() if k != name}, id=f"no {name}") for name in ANSWER],
         pytest.param({**ANSWER, "output": {}}, id="no message"),
         pytest.param({**ANSWER, "stopReason": "malformed_model_output"}, id="malformed output"),
-        pytest.param({**ANSWER, "stopReason": "something_new"}, id="a reason that nobody knows"),
+        pytest.param({**ANSWER, "stopReason": "malformed_tool_use"}, id="a malformed call of a tool"),
+        pytest.param({**ANSWER, "stopReason": "tool_use"}, id="a call of a tool that nobody offered"),
+        pytest.param({**ANSWER, "stopReason": 5}, id="a number for a reason"),
+        pytest.param({**ANSWER, "output": []}, id="a list for the output"),
+        pytest.param({**ANSWER, "output": {"message": {"role": "assistant"}}}, id="no content"),
+        pytest.param({**ANSWER, "usage": {}}, id="a usage without counts"),
+        pytest.param({**ANSWER, "usage": {"inputTokens": "5", "outputTokens": 5}}, id="a text for a count"),
+        pytest.param({**ANSWER, "usage": "much"}, id="a text for the usage"),
     ],
 )
 def test_an_answer_that_is_not_whole_is_an_error(answer: dict[str, Any]) -> None:
@@ -313,3 +359,38 @@ def test_an_answer_that_is_not_whole_is_an_error(answer: dict[str, Any]) -> None
     with pytest.raises(ServiceError) as refused:
         _completion(answer)
     assert refused.value.code == "upstream_error"
+
+
+def test_a_new_stop_reason_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A whole answer is handed on whatever ended it; the operator learns of the word, bounded and escaped."""
+    _completion({**ANSWER, "stopReason": "new\n" + "x" * 100})
+
+    assert [vars(record)["reason"] for record in caplog.records] == [ascii("new\n" + "x" * 46)]
+
+
+CONTENTS = [
+    pytest.param([], "", None, id="nothing"),
+    pytest.param([{"text": "a"}, {"somethingNew": {}}, {"text": "b"}], "ab", None, id="a block that nobody knows"),
+    pytest.param([None, "x", {"text": None}, {"text": "a"}], "a", None, id="blocks of other types"),
+    pytest.param(
+        [
+            {"reasoningContent": {"reasoningText": {"text": "Hm. ", "signature": "s"}}},
+            {"reasoningContent": {"redactedContent": "AAAA"}},
+            {"reasoningContent": {"reasoningText": {"text": "So."}}},
+            {"text": "Yes"},
+        ],
+        "Yes",
+        "Hm. So.",
+        id="thoughts",
+    ),
+]
+
+
+@pytest.mark.parametrize(("blocks", "content", "reasoning"), CONTENTS)
+def test_texts_are_joined_and_thoughts_kept_apart(blocks: list[Any], content: str, reasoning: str | None) -> None:
+    """All text blocks are the content; what a model thought aloud stands beside it, when there is any."""
+    answer = {**ANSWER, "output": {"message": {"role": "assistant", "content": blocks}}}
+    message = _completion(answer)["choices"][0]["message"]
+
+    expected = {"role": "assistant", "content": content, "refusal": None}
+    assert message == (expected if reasoning is None else {**expected, "reasoning_content": reasoning})
