@@ -56,7 +56,7 @@ class Services:
                         "sts",
                         region_name=region,
                         endpoint_url=self.settings.aws_endpoint,
-                        config=_config(read_timeout=5),
+                        config=_config(5, self.settings.proxy_url),
                     )
                     self._sts[region] = client
         return client
@@ -71,7 +71,7 @@ class Services:
                         "dynamodb",
                         region_name=self.settings.region,
                         endpoint_url=self.settings.aws_endpoint,
-                        config=_config(read_timeout=3),
+                        config=_config(3, self.settings.proxy_url),
                     )
         return self._dynamodb
 
@@ -83,7 +83,7 @@ class Services:
         return self._session
 
 
-def _config(read_timeout: float) -> Config:
+def _config(read_timeout: float, proxy_url: str | None) -> Config:
     """Return how the service's own clients behave: bounded, and deaf to endpoint variables in the environment.
 
     AWS_ENDPOINT_URL_STS would send customers' external IDs wherever it points.
@@ -97,4 +97,6 @@ def _config(read_timeout: float) -> Config:
         ignore_configured_endpoint_urls=True,
         max_pool_connections=32,
         user_agent_extra="rolecall",
+        # Without a mapping botocore asks the environment for proxies.
+        proxies={"https": proxy_url} if proxy_url else {},
     )

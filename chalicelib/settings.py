@@ -70,6 +70,8 @@ class Settings:
     """CONNECTION_CACHE_SECONDS: how long another process's change to a connection may go unseen here; at most 60."""
     log_level: str = "INFO"
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
+    proxy_url: str | None = None
+    """PROXY_URL: an HTTP proxy on the way to AWS. Proxy variables of the environment are not obeyed."""
     aws_endpoint: str | None = None
     """Base address of a local AWS. It has no environment variable: a deployed service talks to AWS alone."""
 
@@ -83,6 +85,7 @@ class Settings:
         allowed_origin = source.optional("ALLOWED_ORIGIN", _origin)
         cache_seconds = source.optional("CONNECTION_CACHE_SECONDS", _whole_number(0, 60))
         log_level = source.optional("LOG_LEVEL", _log_level)
+        proxy_url = source.optional("PROXY_URL", _proxy_url)
         tokens = _token_rules(source)
         if source.problems or region is None or table_name is None or service_role is None:
             raise SettingsError(source.problems)
@@ -94,6 +97,7 @@ class Settings:
             allowed_origin=allowed_origin,
             connection_cache_seconds=10 if cache_seconds is None else cache_seconds,
             log_level=log_level or "INFO",
+            proxy_url=proxy_url,
         )
 
 
@@ -140,6 +144,12 @@ def _origin(text: str) -> str:
 def _jwks_url(text: str) -> str:
     if not text.startswith("https://"):
         raise ValueError("the address of the issuer's keys must begin with https://.")
+    return text
+
+
+def _proxy_url(text: str) -> str:
+    if not re.fullmatch(r"https?://([^\s/@]+@)?[A-Za-z0-9.-]+:[0-9]{1,5}/?", text):
+        raise ValueError("give the proxy's address with its port, such as http://proxy.example.com:3128.")
     return text
 
 

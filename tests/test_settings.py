@@ -44,6 +44,7 @@ def test_every_variable_is_read() -> None:
         "ALLOWED_ORIGIN": "https://app.example.com",
         "CONNECTION_CACHE_SECONDS": "0",
         "LOG_LEVEL": "WARNING",
+        "PROXY_URL": "http://user:secret@proxy.example.com:3128",
     }
 
     assert Settings.from_environment(environ) == Settings(
@@ -63,6 +64,7 @@ def test_every_variable_is_read() -> None:
         allowed_origin="https://app.example.com",
         connection_cache_seconds=0,
         log_level="WARNING",
+        proxy_url="http://user:secret@proxy.example.com:3128",
     )
 
 
@@ -99,6 +101,8 @@ def test_an_empty_environment_lists_all_that_is_missing() -> None:
         pytest.param("CONNECTION_CACHE_SECONDS", "-1", id="a negative time"),
         pytest.param("CONNECTION_CACHE_SECONDS", "ten", id="a word for a number"),
         pytest.param("LOG_LEVEL", "verbose", id="no such level"),
+        pytest.param("PROXY_URL", "proxy.example.com", id="a proxy without scheme and port"),
+        pytest.param("PROXY_URL", "http://proxy.example.com:3128/a b", id="a proxy with a path"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_named(name: str, text: str) -> None:

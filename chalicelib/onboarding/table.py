@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import ClientError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -65,11 +67,13 @@ class Table:
 
     def write(self, writes: Sequence[Write]) -> list[int]:
         """Write all or nothing. Returns the places whose condition did not hold; empty when all was written."""
-        dynamodb = self._dynamodb()
         try:
-            dynamodb.transact_write_items(TransactItems=writes)
-        except dynamodb.exceptions.TransactionCanceledException as cancelled:
-            codes = [reason.get("Code") for reason in cancelled.response["CancellationReasons"]]
+            self._dynamodb().transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if _code(error) != "TransactionCanceledException":
+                raise
+            answer: Any = error.response
+            codes = [reason.get("Code") for reason in answer["CancellationReasons"]]
             # TransactionConflict: another transaction held an item at this moment, which is a changed version too.
             taken = [at for at, code in enumerate(codes) if code in {"ConditionalCheckFailed", "TransactionConflict"}]
             if not taken:
@@ -79,20 +83,18 @@ class Table:
 
     def delete(self, key: Item, condition: str, values: Item) -> bool:
         """Delete an item under a condition. Returns whether it held."""
-        dynamodb = self._dynamodb()
         try:
-            dynamodb.delete_item(
+            self._dynamodb().delete_item(
                 TableName=self._name, Key=key, ConditionExpression=condition, ExpressionAttributeValues=values
             )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
+        except ClientError as error:
+            return _unless_condition_failed(error)
         return True
 
     def add(self, key: Item, attribute: str, amount: int, *, most: int, ttl: int) -> bool:
         """Add to a counter that ends at `ttl` (seconds since 1970). Returns whether it stays within `most`."""
-        dynamodb = self._dynamodb()
         try:
-            dynamodb.update_item(
+            self._dynamodb().update_item(
                 TableName=self._name,
                 Key=key,
                 UpdateExpression="SET #ttl = if_not_exists(#ttl, :ttl) ADD #counter :amount",
@@ -104,6 +106,18 @@ class Table:
                     ":ttl": {"N": str(ttl)},
                 },
             )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
+        except ClientError as error:
+            return _unless_condition_failed(error)
         return True
+
+
+def _unless_condition_failed(error: ClientError) -> bool:
+    """Return False when a condition did not hold; raise any other error again."""
+    # By code: `client.exceptions.X` is made when first asked for, without a lock, and two threads may get two classes.
+    if _code(error) != "ConditionalCheckFailedException":
+        raise error
+    return False
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore.session
 from botocore.credentials import RefreshableCredentials
+from moto.core.base_backend import BackendDict
 from moto.iam.models import iam_backends
 
 from chalicelib.identifiers import RoleArn
-from sandbox.aws.callers import PARTITION
+from sandbox.aws.callers import CALLERS, PARTITION
 from sandbox.aws.iam import TRUST
+from sandbox.aws.switches import CALLS, FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ CUSTOMER_ACCOUNT: Final = "444455556666"
 OTHER_CUSTOMER_ACCOUNT: Final = "777788889999"
 SERVICE_ROLE_NAME: Final = "rolecall-local"
 _ANYTHING: Final = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-_CHARACTERS: Final = string.ascii_uppercase + "234567"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +108,15 @@ def _user(account: str, name: str) -> User:
     backend.put_user_policy(name, "administrator", json.dumps(_ANYTHING))
     key = backend.create_access_key(name)
     return User(account, key.access_key_id, key.secret_access_key)
+
+
+def reset() -> None:
+    """Forget every account, session, table, call and fault, for a fresh world in this process.
+
+    moto keeps its state in its modules, so this concerns each server that the process runs.
+    """
+    BackendDict.reset()
+    CALLERS.forget_all()
+    TRUST.forget_all()
+    CALLS.clear()
+    FAULTS.clear()

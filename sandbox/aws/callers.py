@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from moto.iam.models import Role, User, iam_backends
 
 from chalicelib.trust import Decision, PermissionsPolicy, Request, decide
-from sandbox.aws.errors import AwsError
+from sandbox.aws.errors import WORDS, AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from moto.iam.models import ManagedPolicy
     from moto.sts.models import AssumedRole
 
 PARTITION: Final = "aws"
@@ -23,7 +24,11 @@ PARTITION: Final = "aws"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user, or a session of a role, with all policies that bound it now."""
+    """A user, or a session of a role, with all policies that bound it now.
+
+    `boundary` is the role's permissions boundary; empty like `session_policies` when there is none. `exists` is false
+    for a session whose role was deleted since.
+    """
 
     arn: str
     account: str
@@ -31,37 +36,45 @@ class Caller:
     role_arn: str | None
     identity_policies: tuple[PermissionsPolicy, ...]
     session_policies: tuple[PermissionsPolicy, ...]
+    boundary: tuple[PermissionsPolicy, ...] = ()
+    exists: bool = True
 
     @property
-    def is_session(self) -> bool:
+    def is_role(self) -> bool:
         """Whether it is a session of a role: what it assumes is role chaining."""
         return self.role_arn is not None
 
-    def session_allows(self, request: Request) -> bool:
-        """Whether the session's own policy, where it has one, allows a request too."""
-        return not self.session_policies or decide(self.session_policies, request) is Decision.ALLOWED
+    def is_within_limits(self, request: Request) -> bool:
+        """Whether the boundary and the session's own policy, where there are such, allow a request."""
+        limits = [policies for policies in (self.boundary, self.session_policies) if policies]
+        return all(decide(policies, request) is Decision.ALLOWED for policies in limits)
 
-    def require(
-        self, service: str, action: str, resources: Iterable[str], context: Mapping[str, str] | None = None
-    ) -> None:
+    def require(self, service: str, action: str, resources: Iterable[str], context: Mapping[str, str]) -> None:
         """Raise AWS's AccessDenied unless the caller's policies allow the action on every one of the resources."""
         for resource in resources:
-            request = Request(action, resource, self.arn, context or {}, self.role_arn)
-            own = decide(self.identity_policies, request)
-            session = decide(self.session_policies, request) if self.session_policies else Decision.ALLOWED
-            if own is Decision.ALLOWED and session is Decision.ALLOWED:
+            why = self._refusal(Request(action, resource, self.arn, context, self.role_arn))
+            if why is None:
                 continue
-            if own is Decision.EXPLICIT_DENY:
-                why = "with an explicit deny in an identity-based policy"
-            elif session is Decision.EXPLICIT_DENY:
-                why = "with an explicit deny in a session policy"
-            else:
-                kind = "session" if own is Decision.ALLOWED else "identity-based"
-                why = f"because no {kind} policy allows the {action} action"
             # A call that concerns no resource is refused without naming one, as ListFoundationModels was seen to be.
             on = "" if resource == "*" else f" on resource: {resource}"
-            code = "AccessDenied" if service in {"sts", "iam"} else "AccessDeniedException"
-            raise AwsError(code, f"User: {self.arn} is not authorized to perform: {action}{on} {why}", 403)
+            words = WORDS[service]
+            raise AwsError(
+                words.denied, f"User: {self.arn} is not authorized to perform: {action}{on} {why}", words.status
+            )
+
+    def _refusal(self, request: Request) -> str | None:
+        """Return the end of AWS's sentence, or None when all kinds of policy allow the request."""
+        layers = [("identity-based policy", self.identity_policies)]
+        layers += [("permissions boundary", self.boundary)] if self.boundary else []
+        layers += [("session policy", self.session_policies)] if self.session_policies else []
+        decisions = [(kind, decide(policies, request)) for kind, policies in layers]
+        for kind, decision in decisions:
+            if decision is Decision.EXPLICIT_DENY:
+                return f"with an explicit deny in {'an' if kind.startswith('i') else 'a'} {kind}"
+        for kind, decision in decisions:
+            if decision is not Decision.ALLOWED:
+                return f"because no {kind} allows the {request.action} action"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +117,32 @@ class Callers:
         with self._lock:
             self._sessions[keys.access_key_id] = session
 
+    def forget_all(self) -> None:
+        """End every session."""
+        with self._lock:
+            self._sessions.clear()
+
     def keys(self, access_key_id: str) -> tuple[str, Keys] | None:
-        """Return the account and the keys behind an access key id, or None when there is no such key."""
+        """Return the account and the keys behind an access key id, or None when there is no such key.
+
+        A key whose user was deleted, or that was made inactive, is no key.
+        """
         session = self._sessions.get(access_key_id)
         if session is not None:
             return session.account, session.keys
         for account, backends in list(iam_backends.items()):
-            key = backends[PARTITION].access_keys.get(access_key_id)
-            if key is not None and key.status == "Active":
+            backend = backends[PARTITION]
+            key = backend.access_keys.get(access_key_id)
+            if key is not None and key.status == "Active" and key.user_name in backend.users:
                 return account, Keys(access_key_id, key.secret_access_key)
         return None
 
     def caller(self, account: str, access_key_id: str) -> Caller:
-        """Return who owns a key. A session of a role that was deleted since has no permission left."""
+        """Return who owns a key that `keys` knows. A session whose role was deleted since has no permission left."""
         session = self._sessions.get(access_key_id)
         if session is None:
-            user = iam_backends[account][PARTITION].get_user_from_access_key_id(access_key_id)
-            if user is None:
-                raise LookupError(f"no user owns {access_key_id}")
+            backend = iam_backends[account][PARTITION]
+            user = backend.users[str(backend.access_keys[access_key_id].user_name)]
             return Caller(user.arn, account, user.id, None, _policies(user), ())
         role = find_role(session.role_arn)
         living = role if role is not None and role.id == session.role_id else None
@@ -132,6 +153,8 @@ class Callers:
             session.role_arn,
             () if living is None else _policies(living),
             session.policies,
+            () if living is None else managed_policies(account, [living.permissions_boundary_arn]),
+            exists=living is not None,
         )
 
 
@@ -147,14 +170,19 @@ def find_role(arn: str) -> Role | None:
     return next((role for role in roles if role.arn == arn), None)
 
 
+def managed_policies(account: str, arns: Iterable[str | None]) -> tuple[PermissionsPolicy, ...]:
+    """Return those of an account's managed policies, as their default versions have them now."""
+    known = iam_backends[account][PARTITION].managed_policies
+    return tuple(_parsed(document) for arn in arns if arn in known for document in _default(known[arn]))
+
+
 def _policies(owner: Role | User) -> tuple[PermissionsPolicy, ...]:
-    managed = [
-        version.document
-        for policy in owner.managed_policies.values()
-        for version in policy.versions
-        if version.is_default
-    ]
-    return tuple(_parsed(document) for document in [*owner.policies.values(), *managed])
+    managed = [document for policy in list(owner.managed_policies.values()) for document in _default(policy)]
+    return tuple(_parsed(document) for document in [*list(owner.policies.values()), *managed])
+
+
+def _default(policy: ManagedPolicy) -> list[str]:
+    return [version.document for version in policy.versions if version.is_default]
 
 
 @lru_cache(maxsize=512)

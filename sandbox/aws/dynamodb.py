@@ -9,19 +9,23 @@ from moto.dynamodb.responses import DynamoHandler
 
 from sandbox.aws.authentication import Authenticated
 from sandbox.aws.callers import PARTITION
+from sandbox.aws.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ONE_AT_A_TIME: Final = threading.RLock()
 """moto holds no lock: under load two conditional writes of one key can both win, and additions are lost."""
-_WRITES: Final = {
-    "Put": "PutItem",
-    "Update": "UpdateItem",
-    "Delete": "DeleteItem",
-    "ConditionCheck": "ConditionCheckItem",
-    "Get": "GetItem",
+_PARTS: Final = {
+    "TransactWriteItems": {
+        "Put": "PutItem",
+        "Update": "UpdateItem",
+        "Delete": "DeleteItem",
+        "ConditionCheck": "ConditionCheckItem",
+    },
+    "TransactGetItems": {"Get": "GetItem"},
 }
+"""The permission that each part of a transaction needs; there is none for the transaction itself."""
 
 
 class SandboxDynamo(Authenticated, DynamoHandler):
@@ -29,28 +33,41 @@ class SandboxDynamo(Authenticated, DynamoHandler):
 
     SERVICE = "dynamodb"
 
-    def call_action(self) -> Any:
+    def _get_action(self) -> str:
+        """Take the operation from its header alone: moto looks for `Action=` in the items' own text first."""
+        return str(self.headers.get("X-Amz-Target", "")).rpartition(".")[2]
+
+    def run(self, operation: str) -> Any:
         """Run one operation while no other runs."""
         with _ONE_AT_A_TIME:
-            return super().call_action()
+            return super().run(operation)
 
     def admit(self, operation: str) -> None:
         """Ask the caller's policies: for the table or index named, and for every item of a transaction or batch."""
-        body: dict[str, Any] = getattr(self, "params", None) or {}
-        for action, resource in _asked(operation, body, self.region, self.current_account):
+        body: dict[str, Any] = self.params
+        tables = f"arn:{PARTITION}:dynamodb:{self.region}:{self.current_account}:table/"
+        for action, resource in _asked(operation, body, tables):
             self.require(f"dynamodb:{action}", [resource])
 
 
-def _asked(operation: str, body: dict[str, Any], region: str, account: str) -> Iterator[tuple[str, str]]:
-    tables = f"arn:{PARTITION}:dynamodb:{region}:{account}:table/"
-    if operation in {"TransactWriteItems", "TransactGetItems"}:
+def _asked(operation: str, body: dict[str, Any], tables: str) -> Iterator[tuple[str, str]]:
+    if operation in _PARTS:
         for item in body.get("TransactItems", []):
-            for kind, write in item.items():
-                yield _WRITES[kind], tables + str(write.get("TableName"))
+            if len(item) != 1:
+                raise AwsError(
+                    "ValidationException", "TransactItems can only contain one of Check, Put, Update or Delete"
+                )
+            for kind, part in item.items():
+                yield _PARTS[operation][kind], _table(tables, part.get("TableName"))
     elif operation in {"BatchGetItem", "BatchWriteItem"}:
         for table in body.get("RequestItems", {}):
-            yield operation, tables + str(table)
+            yield operation, _table(tables, table)
     elif "IndexName" in body:
-        yield operation, f"{tables}{body.get('TableName')}/index/{body['IndexName']}"
+        yield operation, f"{_table(tables, body.get('TableName'))}/index/{body['IndexName']}"
     else:
-        yield operation, tables + str(body["TableName"]) if "TableName" in body else "*"
+        yield operation, _table(tables, body["TableName"]) if "TableName" in body else "*"
+
+
+def _table(tables: str, name: object) -> str:
+    """Return a table's ARN; callers may give the ARN itself for its name."""
+    return name if isinstance(name, str) and name.startswith("arn:") else f"{tables}{name}"

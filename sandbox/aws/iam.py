@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
 
 from chalicelib.trust import MalformedPolicyError, PermissionsPolicy, TrustPolicy
 from sandbox.aws.authentication import Authenticated
-from sandbox.aws.callers import PARTITION, find_role
+from sandbox.aws.callers import PARTITION
 from sandbox.aws.errors import AwsError
-
-if TYPE_CHECKING:
-    from moto.iam.models import Role
+from sandbox.aws.parameters import check_number, check_text
+from sandbox.aws.trust import TrustPolicies, missing_principal
 
 _TRUST_LIMIT: Final = 2048
-_ENTITY: Final = re.compile(r"arn:aws:iam::(\d{12}):(role|user)/(?:.*/)?([^/]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """A trust policy as it was stored, and the unique ids of the roles and users that it named then."""
-
-    document: str
-    unique_ids: dict[str, str] = field(default_factory=dict)
-
-
-class TrustPolicies:
-    """The trust policies of roles with their past, by unique id.
-
-    IAM stores the unique id of a role or user that a policy names: when it is deleted and made anew under its old
-    name, the policy no longer means it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._versions: dict[str, list[_Version]] = {}
-
-    def store(self, role: Role) -> None:
-        """Take note of a role's trust policy as it is now."""
-        document = role.assume_role_policy_document
-        ids = {arn: found for arn in _principals(document) if (found := _unique_id(arn)) is not None}
-        with self._lock:
-            self._versions.setdefault(role.id, []).append(_Version(document, ids))
-
-    def of(self, role: Role, *, last_change_hidden: bool = False) -> TrustPolicy | None:
-        """Return the policy that counts; with its last change hidden the one before, or None if there was none."""
-        with self._lock:
-            versions = list(self._versions.get(role.id, ()))
-        if last_change_hidden:
-            versions = versions[:-1]
-        if not versions:
-            return None
-        version = versions[-1]
-        document = version.document
-        for arn, unique_id in version.unique_ids.items():
-            if _unique_id(arn) != unique_id:
-                document = document.replace(json.dumps(arn), json.dumps(unique_id))
-        return TrustPolicy.parse(document)
-
-
 TRUST: Final = TrustPolicies()
 
 
@@ -74,15 +25,22 @@ class SandboxIam(Authenticated, IamResponse):
     SERVICE = "iam"
 
     def admit(self, operation: str) -> None:
-        """Ask the caller's policies for every operation; the resource is the role or user that is named."""
+        """Ask the caller's policies for every operation; the resource is the role, user or policy that is named."""
         self.require(f"iam:{operation}", [self._resource()])
 
     def create_role(self) -> Any:
-        """Create a role whose trust policy AWS would store."""
+        """Create a role whose parameters and trust policy AWS would store."""
+        check_text("RoleName", str(self._get_param("RoleName") or ""), 1, 64, r"[\w+=,.@-]+")
+        self._check_max_session_duration()
         self._check_trust_policy("AssumeRolePolicyDocument")
         answer = super().create_role()
         self._note_trust_policy()
         return answer
+
+    def update_role(self) -> Any:
+        """Change a role's description or longest session."""
+        self._check_max_session_duration()
+        return super().update_role()
 
     def update_assume_role_policy(self) -> Any:
         """Replace a trust policy by one that AWS would store."""
@@ -106,57 +64,50 @@ class SandboxIam(Authenticated, IamResponse):
         self._check_permissions_policy()
         return super().create_policy()
 
+    def create_policy_version(self) -> Any:
+        """Store another version of a managed policy."""
+        self._check_permissions_policy()
+        return super().create_policy_version()
+
     def _resource(self) -> str:
-        account = self.current_account
-        path = (self._get_param("Path") or "/").strip("/")
-        for parameter, kind in (("RoleName", "role"), ("UserName", "user")):
+        """Return the ARN that is authorised; what exists has its path in it, what is created gets it from `Path`."""
+        backend = iam_backends[self.current_account][PARTITION]
+        path = self._get_param("Path") or "/"
+        named: tuple[tuple[str, str, Any], ...] = (
+            ("RoleName", "role", backend.roles.values()),
+            ("UserName", "user", backend.users.values()),
+            ("PolicyName", "policy", ()),
+        )
+        if self._get_param("PolicyArn") and not self._get_param("RoleName") and not self._get_param("UserName"):
+            return str(self._get_param("PolicyArn"))
+        for parameter, kind, known in named:
             name = self._get_param(parameter)
             if name is not None:
-                return f"arn:{PARTITION}:iam::{account}:{kind}/{path + '/' if path else ''}{name}"
+                usual = f"arn:{PARTITION}:iam::{self.current_account}:{kind}{path}{name}"
+                return next((str(entity.arn) for entity in list(known) if entity.name == name), usual)
         return "*"
 
     def _note_trust_policy(self) -> None:
-        role = iam_backends[self.current_account][PARTITION].get_role(self._get_param("RoleName"))
-        TRUST.store(role)
+        TRUST.store(iam_backends[self.current_account][PARTITION].get_role(self._get_param("RoleName")))
+
+    def _check_max_session_duration(self) -> None:
+        check_number("MaxSessionDuration", self._get_int_param("MaxSessionDuration", 3600), 3600, 43200)
 
     def _check_trust_policy(self, parameter: str) -> None:
         document = self._get_param(parameter) or ""
         try:
-            TrustPolicy.parse(document)
+            policy = TrustPolicy.parse(document)
         except MalformedPolicyError as error:
             raise AwsError("MalformedPolicyDocument", str(error)) from None
+        # White space does not count against the quota (IAM user guide, "IAM and AWS STS quotas").
         if len(re.sub(r"\s", "", document)) > _TRUST_LIMIT:
             raise AwsError("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {_TRUST_LIMIT}", 409)
-        for arn in _principals(document):
-            match = _ENTITY.fullmatch(arn)
-            if match is not None and match[1] in iam_backends and _unique_id(arn) is None:
-                raise AwsError("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{arn}"')
+        missing = missing_principal(policy)
+        if missing is not None:
+            raise AwsError("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{missing}"')
 
     def _check_permissions_policy(self) -> None:
         try:
             PermissionsPolicy.parse(self._get_param("PolicyDocument") or "")
         except MalformedPolicyError as error:
             raise AwsError("MalformedPolicyDocument", str(error)) from None
-
-
-def _principals(document: str) -> list[str]:
-    return sorted(
-        {
-            arn
-            for statement in TrustPolicy.parse(document).statements
-            if statement.principals
-            for arn in statement.principals.aws
-        }
-    )
-
-
-def _unique_id(arn: str) -> str | None:
-    """Return the unique id behind a role's or user's ARN, or None when there is none now."""
-    match = _ENTITY.fullmatch(arn)
-    if match is None or match[1] not in iam_backends:
-        return None
-    if match[2] == "role":
-        role = find_role(arn)
-        return None if role is None else str(role.id)
-    users = iam_backends[match[1]][PARTITION].users.values()
-    return next((str(user.id) for user in users if user.arn == arn), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socket
 import struct
 from http import HTTPStatus
@@ -14,14 +15,16 @@ import moto.bedrockruntime.urls
 import moto.dynamodb.urls
 import moto.iam.urls
 import moto.sts.urls
+from moto.core.utils import get_service_model
 from moto.dynamodb.responses import DynamoHandler
 from moto.iam.responses import IamResponse
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import create_backend_app
 from moto.sts.responses import TokenResponse
 
 from sandbox.aws.authentication import CUT, RAW_BODY
 from sandbox.aws.dynamodb import SandboxDynamo
 from sandbox.aws.iam import SandboxIam
+from sandbox.aws.routing import UnreadableError, service_of, unreadable
 from sandbox.aws.sts import SandboxSts
 from sandbox.aws.switches import CALLS, FAULTS, Calls, FaultError, Faults
 from sandbox.bedrock import RESPONSES
@@ -31,12 +34,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+    from moto.backends import SERVICE_NAMES
+
 _SWAPS: Final = (
     (moto.dynamodb.urls, DynamoHandler, SandboxDynamo),
     (moto.iam.urls, IamResponse, SandboxIam),
     (moto.sts.urls, TokenResponse, SandboxSts),
     *RESPONSES,
 )
+_APPS: Final[dict[str, SERVICE_NAMES]] = {
+    "sts": "sts",
+    "iam": "iam",
+    "dynamodb": "dynamodb",
+    "bedrock": "bedrock",
+    "bedrock-runtime": "bedrock-runtime",
+}
+"""The services that are open, with moto's names for them."""
 _LARGEST: Final = 32 * 1024 * 1024
 
 
@@ -49,11 +62,11 @@ class _Handler(QuietHandler):
         return environ
 
     def _reset(self) -> None:
-        # With no time to linger, closing sends RST: the client sees a reset, as when a load balancer dies.
+        # With no time to linger, closing sends RST: the client sees a reset, as when a load balancer dies. An orderly
+        # close by socketserver would send FIN before it, so the descriptor is taken away from it.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.rfile.close()
-        self.wfile.close()
-        self.connection.close()
+        self.close_connection = True
+        os.close(self.connection.detach())
         raise ConnectionResetError("a fault of kind `cut`")
 
 
@@ -65,19 +78,36 @@ class AwsServer(LoopbackServer):
 
     def __init__(self, port: int = 0) -> None:
         _install()
+        self._apps = {name: create_backend_app(module) for name, module in _APPS.items()}
         super().__init__(self._answer, port, _Handler)
-        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def start(self) -> None:
+        """Begin to serve, with every service's model loaded: the first caller would wait for that."""
+        for service in _APPS:
+            get_service_model(service)
+        service_of({"PATH_INFO": "/foundation-models"}, b"")
+        super().start()
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), _LARGEST))
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > _LARGEST:
+            return _json(start_response, 413, {"message": f"A body has at most {_LARGEST} octets, by Content-Length."})
+        body = environ["wsgi.input"].read(int(length))
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_sandbox/"):
             return _switch(environ["REQUEST_METHOD"], path, body, start_response)
-        if "HTTP_AUTHORIZATION" not in environ:
-            return _unsigned(environ, start_response)
+        try:
+            service = service_of(environ, body)
+        except UnreadableError as error:
+            status, content_type, text, code = unreadable(error)
+            return _send(start_response, status, text, [("Content-Type", content_type), ("x-amzn-errortype", code)])
+        if service is None:
+            message = f"This local AWS has {', '.join(_APPS)}; this is a request for none of them."
+            headers = [("x-amzn-errortype", "NotImplementedException")]
+            return _json(start_response, 501, {"message": message}, headers)
         environ[RAW_BODY] = body
         environ["wsgi.input"] = io.BytesIO(body)
-        answer: Iterable[bytes] = self._moto(environ, start_response)
+        answer: Iterable[bytes] = self._apps[service](environ, start_response)
         return answer
 
 
@@ -104,22 +134,10 @@ def _switch(method: str, path: str, body: bytes, start_response: StartResponse) 
             FAULTS.add(json.loads(body))
         except FaultError as error:
             return _json(start_response, 400, {"message": str(error)})
-        except ValueError:
+        except (ValueError, RecursionError):
             return _json(start_response, 400, {"message": "The body is not JSON."})
         return _json(start_response, 201, FAULTS.rows())
     return _json(start_response, 405, {"message": f"{method} is not for {path}."})
-
-
-def _unsigned(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    # Without a signature nobody can tell the service; the content type shows in which form its errors come.
-    if "json" in environ.get("CONTENT_TYPE", "") or not environ.get("CONTENT_TYPE"):
-        headers = [("x-amzn-errortype", "MissingAuthenticationTokenException")]
-        return _json(start_response, 403, {"message": "Missing Authentication Token"}, headers)
-    text = (
-        "<ErrorResponse><Error><Type>Sender</Type><Code>MissingAuthenticationToken</Code>"
-        "<Message>Request is missing Authentication Token</Message></Error></ErrorResponse>"
-    )
-    return _send(start_response, 403, text.encode(), [("Content-Type", "text/xml")])
 
 
 def _json(

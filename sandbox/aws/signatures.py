@@ -1,4 +1,4 @@
-"""The door: a request's SigV4 signature, checked with botocore's own signer over the octets that arrived."""
+"""A request's SigV4 signature, checked with botocore's own signer over the octets that arrived."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sandbox.aws.errors import AwsError
+from chalicelib.identifiers import partitions
+from sandbox.aws.errors import WORDS, AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.aws.callers import Callers
+    from sandbox.aws.callers import Callers, Keys
 
 _AUTHORIZATION: Final = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/(?P<date>\d{8})/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/"
-    r"aws4_request,\s*SignedHeaders=(?P<headers>[a-z0-9;-]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
+    r"aws4_request,\s*SignedHeaders=(?P<headers>[a-z0-9;-]+),\s*Signature=(?P<signature>[0-9a-f]{64})",
+    re.ASCII,
 )
 _SKEW: Final = timedelta(minutes=5)
-QUERY_SERVICES: Final = frozenset({"sts", "iam"})
-"""Services of the query protocol, whose codes differ from those of the JSON services."""
-SERVICES: Final = ("sts", "iam", "dynamodb", "bedrock")
-"""Names of the credential scope; Bedrock Runtime signs as `bedrock`."""
+_REGIONS: Final = next(partition.regions for partition in partitions() if partition.id == "aws")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The request as it arrived."""
+    """The request as it arrived; names of headers in lower case."""
 
     method: str
     host: str
@@ -55,71 +54,83 @@ class Sent:
     body: bytes
 
 
-def read(headers: Mapping[str, str]) -> Signed:
+def read(service: str, headers: Mapping[str, str]) -> Signed:
     """Return what the Authorization header claims. Raises `AwsError` when there is none that can be read."""
+    words = WORDS[service]
     text = headers.get("authorization")
     if text is None:
-        raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+        raise AwsError(words.missing, "Request is missing Authentication Token", words.status)
     found = _AUTHORIZATION.fullmatch(text.strip())
-    if found is None or found["service"] not in SERVICES:
-        raise AwsError("IncompleteSignature", "The Authorization header can't be read as AWS Signature Version 4.", 403)
+    if found is None:
+        raise AwsError(
+            words.incomplete, "The Authorization header can't be read as AWS Signature Version 4.", words.status
+        )
     names = tuple(found["headers"].split(";"))
     return Signed(found["key"], found["date"], found["region"], found["service"], names, found["signature"])
 
 
-def check(signed: Signed, sent: Sent, callers: Callers) -> str:
-    """Return the account of the key that signed. Raises `AwsError` in the words of the service asked."""
-    by_query = signed.service in QUERY_SERVICES
-    unknown = AwsError(
-        "InvalidClientTokenId" if by_query else "UnrecognizedClientException",
-        "The security token included in the request is invalid" + ("." if not by_query else ""),
-        403,
-    )
+def check(service: str, sent: Sent, callers: Callers) -> tuple[str, Signed]:
+    """Return the account of the key that signed, and what was signed. Raises `AwsError` in the service's words.
+
+    Any region of the partition will do: one address stands for all of them, and for IAM too, whose requests AWS wants
+    signed for us-east-1 while boto3 signs for the client's region once it is given an address.
+    """
+    signed, words = read(service, sent.headers), WORDS[service]
     found = callers.keys(signed.access_key_id)
-    if found is None:
-        raise unknown
+    if found is None or not _token_fits(found[1], sent.headers.get("x-amz-security-token")):
+        raise AwsError(words.unknown, "The security token included in the request is invalid.", words.status)
     account, keys = found
-    if keys.session_token is not None and not hmac.compare_digest(
-        keys.session_token.encode(), sent.headers.get("x-amz-security-token", "").encode()
-    ):
-        raise unknown
     if keys.expires_at is not None and keys.expires_at <= datetime.now(UTC):
-        code = "ExpiredToken" if by_query else "ExpiredTokenException"
-        raise AwsError(code, "The security token included in the request is expired", 403)
-    wrong = "SignatureDoesNotMatch" if by_query else "InvalidSignatureException"
-    _check_time(signed, sent, wrong)
+        raise AwsError(words.expired, "The security token included in the request is expired", words.status)
+    if signed.service != service:
+        raise AwsError(words.signature, f"Credential should be scoped to correct service: '{service}'.", words.status)
+    if signed.region not in _REGIONS:
+        raise AwsError(words.signature, "Credential should be scoped to a valid region.", words.status)
+    wrong_time = _wrong_time(signed, sent.headers.get("x-amz-date", ""))
+    if wrong_time is not None:
+        raise AwsError(words.signature, wrong_time, words.status)
     signature = _signature(signed, sent, Credentials(keys.access_key_id, keys.secret_access_key))
     if signature is None or not hmac.compare_digest(signature, signed.signature):
         raise AwsError(
-            wrong,
+            words.signature,
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret"
             " Access Key and signing method. Consult the service documentation for details.",
-            403,
+            words.status,
         )
-    return account
+    return account, signed
 
 
-def _check_time(signed: Signed, sent: Sent, code: str) -> None:
-    stamp = sent.headers.get("x-amz-date", "")
+def _token_fits(keys: Keys, token: str | None) -> bool:
+    """Whether the token is the session's own, or absent for a user's key: AWS refuses a user who sends one."""
+    if keys.session_token is None:
+        return token is None
+    return hmac.compare_digest(keys.session_token.encode(), (token or "").encode())
+
+
+def _wrong_time(signed: Signed, stamp: str) -> str | None:
+    """Return what is wrong with the time of signing, or None."""
+    form = "%Y%m%dT%H%M%SZ"
     try:
-        at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        at = datetime.strptime(stamp, form).replace(tzinfo=UTC)
     except ValueError:
-        raise AwsError(
-            code, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date", 403
-        ) from None
-    now = datetime.now(UTC)
-    if abs(now - at) > _SKEW or not stamp.startswith(signed.date):
-        limit = now - _SKEW
-        raise AwsError(
-            code,
-            f"Signature expired: {stamp} is now earlier than {limit:%Y%m%dT%H%M%SZ} ({now:%Y%m%dT%H%M%SZ} - 5 min.)",
-            403,
+        return f"Date must be in ISO-8601 'basic format'. Got '{stamp}'."
+    if not stamp.startswith(signed.date):
+        return (
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP:"
+            f" '{signed.date}' != '{stamp[:8]}', from '{stamp}'."
         )
+    now = datetime.now(UTC)
+    if at < now - _SKEW:
+        return f"Signature expired: {stamp} is now earlier than {now - _SKEW:{form}} ({now:{form}} - 5 min.)"
+    if at > now + _SKEW:
+        return f"Signature not yet current: {stamp} is still later than {now + _SKEW:{form}} ({now:{form}} + 5 min.)"
+    return None
 
 
 def _signature(signed: Signed, sent: Sent, credentials: Credentials) -> str | None:
     """Return the signature that this request must have, or None when it leaves unsigned what must be signed."""
-    required = {"host", "x-amz-date"} | ({"x-amz-security-token"} & set(sent.headers))
+    # X-Amz-Target names DynamoDB's operation: left unsigned, one request could be replayed as another.
+    required = {"host"} | {name for name in sent.headers if name.startswith("x-amz-")}
     if not required <= set(signed.header_names):
         return None
     digest = hashlib.sha256(sent.body).hexdigest()

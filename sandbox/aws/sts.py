@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,28 +13,41 @@ from moto.sts.responses import TokenResponse
 from chalicelib.trust import MalformedPolicyError, PermissionsPolicy, Request, may_assume
 from sandbox.aws import iam
 from sandbox.aws.authentication import Authenticated
-from sandbox.aws.callers import CALLERS, find_role
-from sandbox.aws.errors import AwsError
+from sandbox.aws.callers import CALLERS, find_role, managed_policies
+from sandbox.aws.errors import WORDS, AwsError
+from sandbox.aws.parameters import check_number, check_text, violation
 from sandbox.aws.switches import FAULTS
 
 if TYPE_CHECKING:
     from moto.iam.models import Role
 
-_LIMITS: Final = {
-    "RoleArn": (20, 2048, r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+"),
+    from chalicelib.trust import TrustPolicy
+
+_OPERATIONS: Final = ("AssumeRole", "GetCallerIdentity")
+_TEXTS: Final = {
+    "RoleArn": (20, 2048, None),
     "RoleSessionName": (2, 64, r"[\w+=,.@-]*"),
     "ExternalId": (2, 1224, r"[\w+=,.@:\/-]*"),
     "SourceIdentity": (2, 64, r"[\w+=,.@-]*"),
 }
 """Bounds and patterns of AssumeRole's parameters (STS API reference)."""
+_OPTIONAL: Final = frozenset({"ExternalId", "SourceIdentity"})
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", re.ASCII)
 _SESSION_POLICY: Final = 2048
+_MOST_POLICIES: Final = 10
+_MOST_TAGS: Final = 50
 
 
 class SandboxSts(Authenticated, TokenResponse):
     """The service `sts`; AssumeRole and GetCallerIdentity."""
 
     SERVICE = "sts"
+
+    def admit(self, operation: str) -> None:
+        """Refuse STS's other operations: moto's would give anybody a session of any role."""
+        if operation not in _OPERATIONS:
+            text = f"Could not find operation {operation[:100]}: this local AWS has {' and '.join(_OPERATIONS)}"
+            raise AwsError(WORDS["sts"].unknown_operation, text)
 
     def get_caller_identity(self) -> ActionResult:
         """Say who calls; nobody needs a permission for that."""
@@ -44,25 +58,9 @@ class SandboxSts(Authenticated, TokenResponse):
         """Give a session of a role, or AWS's one sentence of refusal."""
         self._check_parameters()
         arn = str(self._get_param("RoleArn"))
-        role = find_role(arn)
-        seconds = self._get_int_param("DurationSeconds", 3600)
-        policies = self._session_policies()
-        if role is None or not self._admitted(role, arn):
-            # The same words for a role that is not there: AWS does not tell strangers which roles exist.
-            raise AwsError(
-                "AccessDenied",
-                f"User: {self.caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
-                403,
-            )
-        if self.caller.is_session and seconds > 3600:
-            raise AwsError(
-                "ValidationError",
-                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
-            )
-        if seconds > int(role.max_session_duration or 3600):
-            raise AwsError(
-                "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
-            )
+        role = self._admitting_role(arn)
+        policies, packed_size = self._session_policies(str(role.account_id))
+        self._check_duration(role)
         answer = super().assume_role()
         result: dict[str, Any] = answer.result  # type: ignore[assignment]  # moto's own
         issued = result["Credentials"]
@@ -71,75 +69,92 @@ class SandboxSts(Authenticated, TokenResponse):
         CALLERS.remember(issued, role, policies)
         # moto keeps sessions in a list that it searches from the start; they are found by key here.
         sts_backends[issued.account_id][issued.partition].assumed_roles.clear()
+        del result["PackedPolicySize"]
+        if packed_size:
+            result["PackedPolicySize"] = packed_size
+        if self._get_param("SourceIdentity"):
+            result["SourceIdentity"] = self._get_param("SourceIdentity")
         return answer
 
     def _check_parameters(self) -> None:
-        for name, (low, high, pattern) in _LIMITS.items():
+        for name, (low, high, pattern) in _TEXTS.items():
             value = self._get_param(name)
-            if value is None and name in {"ExternalId", "SourceIdentity"}:
-                continue
-            _check_text(name[0].lower() + name[1:], str(value or ""), low, high, pattern)
-        seconds = self._get_int_param("DurationSeconds", 3600)
-        if not 900 <= seconds <= 43200:
-            bound = "greater than or equal to 900" if seconds < 900 else "less than or equal to 43200"
-            raise _constraint(str(seconds), "durationSeconds", f"Member must have value {bound}")
+            if value is not None or name not in _OPTIONAL:
+                check_text(name, str(value or ""), low, high, pattern)
+        check_number("DurationSeconds", self._get_int_param("DurationSeconds", 3600), 900, 43200)
+        for name, most in (("Tags", _MOST_TAGS), ("PolicyArns", _MOST_POLICIES)):
+            given = self._get_param(name) or []
+            if len(given) > most:
+                raise violation(name, given, f"Member must have length less than or equal to {most}")
         if not _ROLE.fullmatch(str(self._get_param("RoleArn"))):
             raise AwsError("ValidationError", f"{self._get_param('RoleArn')} is invalid")
 
-    def _session_policies(self) -> tuple[PermissionsPolicy, ...]:
-        text = self._get_param("Policy")
-        if text is None:
-            return ()
-        if len(text) > _SESSION_POLICY:
-            share = len(text) * 100 // _SESSION_POLICY
+    def _check_duration(self, role: Role) -> None:
+        seconds = self._get_int_param("DurationSeconds", 3600)
+        if self.caller.is_role and seconds > 3600:
             raise AwsError(
-                "PackedPolicyTooLarge", f"Packed policy consumes {share}% of allotted space, please use smaller policy."
+                "ValidationError",
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
             )
+        if seconds > int(role.max_session_duration or 3600):
+            raise AwsError(
+                "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+            )
+
+    def _session_policies(self, account: str) -> tuple[tuple[PermissionsPolicy, ...], int]:
+        """Return the session's policies and how full they are, in percent: inline and managed ones count together."""
+        text = self._get_param("Policy")
+        arns = [str(entry["arn"]) for entry in self._get_param("PolicyArns") or []]
+        share = (len(text or "") + sum(map(len, arns))) * 100 / _SESSION_POLICY
+        if share > 100:
+            raise AwsError(
+                "PackedPolicyTooLarge",
+                f"Packed policy consumes {share:.0f}% of allotted space, please use smaller policy.",
+            )
+        managed = managed_policies(account, arns)
+        if len(managed) < len(arns):
+            # AWS's own text for this is not known to us; a session without its limits would be the worse answer.
+            raise AwsError("MalformedPolicyDocument", f"A policy of PolicyArns is not in account {account}.")
         try:
-            return (PermissionsPolicy.parse(text),)
+            inline = () if text is None else (PermissionsPolicy.parse(text),)
         except MalformedPolicyError as error:
             raise AwsError("MalformedPolicyDocument", str(error)) from None
+        return (*inline, *managed), math.ceil(share)
 
-    def _admitted(self, role: Role, arn: str) -> bool:
-        trust_policy = iam.TRUST.of(role, last_change_hidden=FAULTS.last_change_is_hidden())
-        if trust_policy is None or self.caller.arn.endswith(":root"):
-            return False
-        context = {
-            "sts:RoleSessionName": str(self._get_param("RoleSessionName")),
-            "aws:SourceIp": "127.0.0.1",
-            "aws:SecureTransport": "false",
-            "aws:userid": self.caller.user_id,
-            "aws:ResourceAccount": str(role.account_id),
-        }
-        for name, key in (("ExternalId", "sts:ExternalId"), ("SourceIdentity", "sts:SourceIdentity")):
-            if self._get_param(name) is not None:
-                context[key] = str(self._get_param(name))
+    def _admitting_role(self, arn: str) -> Role:
+        """Return the role if it lets the caller in. Raises AWS's AccessDenied, which names the action in the way."""
+        role = find_role(arn)
+        trust_policy = None if role is None else iam.TRUST.of(role, last_change_hidden=FAULTS.hides_last_change())
         actions = ["sts:AssumeRole"]
-        if self._get_param("Tags"):
-            actions.append("sts:TagSession")
-        if self._get_param("SourceIdentity"):
-            actions.append("sts:SetSourceIdentity")
+        actions += ["sts:TagSession"] if self._get_param("Tags") else []
+        actions += ["sts:SetSourceIdentity"] if self._get_param("SourceIdentity") else []
+        if role is not None and trust_policy is not None:
+            refused = [action for action in actions if not self._admitted(role, trust_policy, action)]
+            if not refused:
+                return role
+            actions = refused
+        # The same words for a role that is not there: AWS does not tell strangers which roles exist.
+        text = f"User: {self.caller.arn} is not authorized to perform: {actions[0]} on resource: {arn}"
+        raise AwsError("AccessDenied", text, 403)
+
+    def _admitted(self, role: Role, trust_policy: TrustPolicy, action: str) -> bool:
         caller = self.caller
-        return all(
-            may_assume(
-                trust_policy,
-                request := Request(action, arn, caller.arn, context, caller.role_arn),
-                caller.identity_policies,
-            )
-            and caller.session_allows(request)
-            for action in actions
+        request = Request(action, str(role.arn), caller.arn, self._trust_context(role), caller.role_arn)
+        return (
+            caller.exists
+            and may_assume(trust_policy, request, caller.identity_policies)
+            and caller.is_within_limits(request)
         )
 
-
-def _check_text(name: str, value: str, low: int, high: int, pattern: str) -> None:
-    if len(value) < low:
-        raise _constraint(value, name, f"Member must have length greater than or equal to {low}")
-    if len(value) > high:
-        raise _constraint(value, name, f"Member must have length less than or equal to {high}")
-    if name != "roleArn" and not re.fullmatch(pattern, value, re.ASCII):
-        raise _constraint(value, name, f"Member must satisfy regular expression pattern: {pattern}")
-
-
-def _constraint(value: str, name: str, rule: str) -> AwsError:
-    text = f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: {rule}"
-    return AwsError("ValidationError", text)
+    def _trust_context(self, role: Role) -> dict[str, str | list[str]]:
+        context: dict[str, str | list[str]] = {
+            **self.request_context(),
+            "sts:RoleSessionName": str(self._get_param("RoleSessionName")),
+            "aws:ResourceAccount": str(role.account_id),
+        }
+        for name in ("ExternalId", "SourceIdentity"):
+            if self._get_param(name) is not None:
+                context[f"sts:{name}"] = str(self._get_param(name))
+        tags = {str(tag["Key"]): str(tag.get("Value", "")) for tag in self._get_param("Tags") or []}
+        context.update({f"aws:RequestTag/{key}": value for key, value in tags.items()})
+        return {**context, "aws:TagKeys": list(tags)}

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+
+from botocore.loaders import Loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REQUEST_KINDS: Final = ("error", "slow", "cut")
-STREAM_KINDS: Final = ("exception_frame", "early_end", "half_frame", "silence", "slow", "cut")
-IAM_KINDS: Final = ("not_yet",)
-KINDS: Final = tuple(dict.fromkeys((*REQUEST_KINDS, *STREAM_KINDS, *IAM_KINDS)))
-_SERVICES: Final = ("sts", "iam", "dynamodb", "bedrock", "bedrock-runtime", "*")
-_FIELDS: Final = {"service": str, "operation": str, "kind": str, "times": int, "after_events": int, "code": str}
+_REQUEST_KINDS: Final = ("error", "slow", "cut")
+_STREAM_KINDS: Final = ("exception_frame", "early_end", "half_frame", "silence")
+_KINDS: Final = (*_REQUEST_KINDS, *_STREAM_KINDS, "not_yet")
+_IN_BOTH: Final = ("slow", "cut")
+"""Kinds that strike before the answer, or with `after_events` within a stream."""
+_STREAMED: Final = ("ConverseStream", "*")
+_SERVICES: Final = ("sts", "iam", "dynamodb", "bedrock", "bedrock-runtime")
+_IAM_CHANGES: Final = ("AssumeRole", "CreateRole", "UpdateAssumeRolePolicy", "*")
+_TEXTS: Final = ("service", "operation", "kind")
+_FIELDS: Final = frozenset((*_TEXTS, "times", "after_events", "code", "seconds"))
+_LONGEST: Final = 600
 
 
 class Calls:
@@ -80,7 +89,7 @@ class Fault:
     @property
     def in_stream(self) -> bool:
         """Whether it is played within a stream, and not before the answer."""
-        return self.kind not in REQUEST_KINDS + IAM_KINDS or self.after_events is not None
+        return self.kind in _STREAM_KINDS or self.after_events is not None
 
 
 class FaultError(Exception):
@@ -103,33 +112,40 @@ class Faults:
 
     def take(self, service: str, operation: str) -> Fault | None:
         """Use up a fault that is played before the answer."""
-        return self._take(service, operation, lambda fault: fault.kind in REQUEST_KINDS and not fault.in_stream)
+        return self._take(service, operation, lambda fault: fault.kind in _REQUEST_KINDS and not fault.in_stream)
 
     def take_stream(self, service: str, operation: str) -> Fault | None:
         """Use up a fault that is played within a stream."""
         return self._take(service, operation, lambda fault: fault.in_stream)
 
-    def last_change_is_hidden(self) -> bool:
-        """Use up a fault that hides the last change of each role from STS."""
-        return self._take("sts", "AssumeRole", lambda fault: fault.kind == "not_yet") is not None
+    def hides_last_change(self) -> bool:
+        """Use up a fault that hides the last change of each role from AssumeRole."""
+        return self._next(lambda fault: fault.kind == "not_yet") is not None
 
     def _take(self, service: str, operation: str, fits: Callable[[Fault], bool]) -> Fault | None:
+        return self._next(lambda fault: fits(fault) and fault.concerns(service, operation))
+
+    def _next(self, fits: Callable[[Fault], bool]) -> Fault | None:
         with self._lock:
-            now = time.monotonic()
-            self._faults = [fault for fault in self._faults if fault.until is None or now < fault.until]
+            self._drop_ended()
             for fault in self._faults:
-                if fits(fault) and fault.concerns(service, operation):
+                if fits(fault):
                     if fault.times is not None:
                         fault.times -= 1
-                        if fault.times <= 0:
+                        if not fault.times:
                             self._faults.remove(fault)
                     return fault
         return None
 
+    def _drop_ended(self) -> None:
+        now = time.monotonic()
+        self._faults = [fault for fault in self._faults if fault.until is None or now < fault.until]
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the faults still to come."""
         with self._lock:
-            return [asdict(fault) for fault in self._faults]
+            self._drop_ended()
+            return [{name: value for name, value in asdict(f).items() if name != "until"} for f in self._faults]
 
     def clear(self) -> None:
         """Have nothing go wrong any more."""
@@ -142,41 +158,82 @@ FAULTS: Final = Faults()
 
 
 def _parse(body: object) -> Fault:
+    """Return the fault that a JSON body describes. What could never be played is refused, not kept and forgotten."""
     if not isinstance(body, dict):
         raise FaultError("The body must be a JSON object.")
-    unknown = set(body) - {*_FIELDS, "seconds"}
+    unknown = set(body) - _FIELDS
     if unknown:
         raise FaultError(f"There is no field {min(unknown)}.")
-    for name in ("service", "operation", "kind"):
+    for name in _TEXTS:
         if not isinstance(body.get(name), str):
             raise FaultError(f"{name} is required, a string.")
-    if body["kind"] not in KINDS:
-        raise FaultError(f"kind must be one of {', '.join(KINDS)}.")
-    if body["service"] not in _SERVICES:
-        raise FaultError(f"service must be one of {', '.join(_SERVICES)}.")
-    for name in ("times", "after_events"):
-        value = body.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            raise FaultError(f"{name} must be a whole number.")
-    seconds = body.get("seconds")
-    if seconds is not None and (
-        isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= 600
-    ):
-        raise FaultError("seconds must be a number from 0 to 600.")
-    code = body.get("code")
-    if code is not None and not isinstance(code, str):
-        raise FaultError("code must be a string.")
-    if body["kind"] in {"error", "exception_frame"} and code is None:
-        raise FaultError(f"A fault of kind {body['kind']} needs a code.")
+    kind = body["kind"]
+    if kind not in _KINDS:
+        raise FaultError(f"kind must be one of {', '.join(_KINDS)}.")
+    _check_place(kind, body["service"], body["operation"], in_stream=body.get("after_events") is not None)
+    times = _whole(body, "times", 1)
+    after_events = _whole(body, "after_events", 0)
+    seconds = _seconds(body)
     # A change that is hidden for some seconds is hidden from every call of that time.
-    passing = body["kind"] == "not_yet" and seconds is not None
+    passing = kind == "not_yet" and seconds is not None
     return Fault(
         body["service"],
         body["operation"],
-        body["kind"],
-        body.get("times", None if passing else 1),
-        body.get("after_events"),
-        code,
+        kind,
+        times if "times" in body or passing else 1,
+        after_events,
+        _code(body),
         seconds,
         time.monotonic() + seconds if passing and seconds is not None else None,
     )
+
+
+def _check_place(kind: str, service: str, operation: str, *, in_stream: bool) -> None:
+    if service not in {*_SERVICES, "*"}:
+        raise FaultError(f"service must be one of {', '.join(_SERVICES)}, *.")
+    if operation != "*" and operation not in _operations(service):
+        raise FaultError(f"{service} has no operation {operation[:100]}.")
+    if kind == "not_yet":
+        if service not in {"sts", "iam", "*"} or operation not in _IAM_CHANGES:
+            raise FaultError(f"A fault of kind not_yet is for sts or iam and one of {', '.join(_IAM_CHANGES)}.")
+    elif (kind in _STREAM_KINDS or in_stream) and (
+        service not in {"bedrock", "bedrock-runtime", "*"} or operation not in _STREAMED
+    ):
+        raise FaultError(f"A fault in a stream is for bedrock-runtime and one of {', '.join(_STREAMED)}.")
+    if in_stream and kind not in {*_STREAM_KINDS, *_IN_BOTH}:
+        raise FaultError(f"A fault of kind {kind} is not in a stream: leave out after_events.")
+
+
+@lru_cache(maxsize=8)
+def _operations(service: str) -> frozenset[str]:
+    """Return the names that AWS gives to a service's operations; `bedrock` means both of Bedrock's services."""
+    services = {"*": _SERVICES, "bedrock": ("bedrock", "bedrock-runtime")}.get(service, (service,))
+    loader = Loader()
+    return frozenset(name for entry in services for name in loader.load_service_model(entry, "service-2")["operations"])
+
+
+def _whole(body: dict[str, Any], name: str, least: int) -> int | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise FaultError(f"{name} must be a whole number from {least}, or null.")
+    return value
+
+
+def _seconds(body: dict[str, Any]) -> float | None:
+    value = body.get("seconds")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LONGEST:
+        raise FaultError(f"seconds must be a number from 0 to {_LONGEST}.")
+    return value
+
+
+def _code(body: dict[str, Any]) -> str | None:
+    code = body.get("code")
+    if code is None and body["kind"] in {"error", "exception_frame"}:
+        raise FaultError(f"A fault of kind {body['kind']} needs a code.")
+    if code is not None and not (isinstance(code, str) and re.fullmatch(r"[A-Za-z]{1,100}", code, re.ASCII)):
+        raise FaultError("code must be one of AWS's error codes, in letters.")
+    return code

@@ -2,268 +2,262 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from sandbox.world import REGION
+from tests.sandbox.conftest import ANYTHING, refusal, trust
 
 if TYPE_CHECKING:
-    from sandbox.aws.accounts import User
-    from sandbox.world import World
+    from tests.sandbox.conftest import Aws
 
-_numbers = itertools.count()
 ID = "rolecall-agreed"
 SERVICE_ROLE = "arn:aws:iam::111122223333:role/rolecall-local"
+SESSION = "arn:aws:sts::111122223333:assumed-role/rolecall-local/tests"
+GOOD = trust(condition={"StringEquals": {"sts:ExternalId": ID, "aws:PrincipalArn": SERVICE_ROLE}})
+TRIES = {"right": ID, "none": None, "similar": "rolecall-x", "foreign": "f7a1", "case": ID.upper()}
+EVERYONE = {"Version": "2012-10-17", "Statement": [{**GOOD["Statement"][0], "Principal": {"AWS": "*"}}]}
+TWO_STATEMENTS = {"Version": "2012-10-17", "Statement": [*GOOD["Statement"], *trust()["Statement"]]}
+DENIED_OTHERWISE = {
+    "Version": "2012-10-17",
+    "Statement": [
+        *trust()["Statement"],
+        {**trust(condition={"StringNotEquals": {"sts:ExternalId": ID}})["Statement"][0], "Effect": "Deny"},
+    ],
+}
 
 
-def _trust(
-    condition: dict[str, Any] | None = None, principal: str = "arn:aws:iam::111122223333:root"
-) -> dict[str, Any]:
-    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
-    if condition is not None:
-        statement["Condition"] = condition
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-GOOD = _trust({"StringEquals": {"sts:ExternalId": ID, "aws:PrincipalArn": SERVICE_ROLE}})
-
-
-def _client(world: World, user: User, service: str) -> Any:
-    return user.session(REGION).client(service, endpoint_url=world.aws.url)  # type: ignore[call-overload]
-
-
-def _role(world: World, trust_policy: dict[str, Any], **more: Any) -> str:
-    iam = _client(world, world.accounts.customer, "iam")
-    name = f"sts-{next(_numbers)}"
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust_policy), **more)["Role"]
-    return str(role["Arn"])
-
-
-def _assume(world: World, role_arn: str, **more: Any) -> dict[str, Any]:
-    sts = world.services.sts(REGION)
-    answer: Any = sts.assume_role(**{"RoleArn": role_arn, "RoleSessionName": "test-session", **more})
-    return dict(answer)
-
-
-def _refusal(world: World, role_arn: str, **more: Any) -> tuple[int, str, str]:
-    with pytest.raises(ClientError) as refused:
-        _assume(world, role_arn, **more)
-    error = refused.value.response["Error"]
-    return refused.value.response["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error["Message"]
-
-
-def test_the_right_id_is_let_in_and_every_other_is_not(world: World) -> None:
-    """A role made as the documents say admits the service's role with this ID, and nothing else."""
-    role = _role(world, GOOD)
-
-    assert _assume(world, role, ExternalId=ID)["AssumedRoleUser"]["Arn"].endswith("/test-session")
-    denied = (
-        403,
-        "AccessDenied",
-        (
-            "User: arn:aws:sts::111122223333:assumed-role/rolecall-local/rolecall-local is not authorized to perform:"
-            f" sts:AssumeRole on resource: {role}"
-        ),
-    )
-    assert _refusal(world, role) == denied
-    for other in ("rolecall-other", ID.upper(), "00000000-0000-4000-8000-000000000000"):
-        assert _refusal(world, role, ExternalId=other) == denied
-
-
-def test_a_role_that_is_not_there_is_refused_in_the_same_words(world: World) -> None:
-    """Strangers are not told which roles exist."""
-    role = _role(world, GOOD)
-    missing = role + "-missing"
-
-    assert _refusal(world, missing, ExternalId=ID)[:2] == (403, "AccessDenied")
-    assert _refusal(world, missing)[2].replace("-missing", "") == _refusal(world, role)[2]
+def _external_id(operator: str, value: object) -> dict[str, Any]:
+    return trust(condition={operator: {"sts:ExternalId": value}})
 
 
 @pytest.mark.parametrize(
-    ("condition", "allowed"),
+    ("policy", "admitted"),
     [
-        pytest.param(None, [None, "rolecall-x", "other"], id="no condition"),
-        pytest.param({"StringEqualsIfExists": {"sts:ExternalId": ID}}, [None], id="StringEqualsIfExists"),
-        pytest.param({"ForAllValues:StringEquals": {"sts:ExternalId": [ID]}}, [None], id="ForAllValues"),
-        pytest.param({"StringLike": {"sts:ExternalId": "*"}}, ["rolecall-x", "other"], id="StringLike *"),
-        pytest.param({"StringLike": {"sts:ExternalId": "rolecall-*"}}, ["rolecall-x"], id="a prefix"),
-        pytest.param({"Null": {"sts:ExternalId": "false"}}, ["rolecall-x", "other"], id="Null alone"),
-        pytest.param({"StringEqualsIgnoreCase": {"sts:ExternalId": ID}}, [ID.upper()], id="case ignored"),
+        pytest.param(GOOD, "right", id="as the documents say"),
+        pytest.param(_external_id("StringEquals", ID), "right", id="without the principal's ARN"),
+        pytest.param(trust(), "right none similar foreign case", id="no condition"),
+        pytest.param(_external_id("StringEqualsIfExists", ID), "right none", id="StringEqualsIfExists"),
+        pytest.param(_external_id("ForAllValues:StringEquals", [ID]), "right none", id="ForAllValues"),
+        pytest.param(_external_id("ForAnyValue:StringEquals", [ID]), "right", id="ForAnyValue"),
+        pytest.param(_external_id("StringLike", "*"), "right similar foreign case", id="StringLike *"),
+        pytest.param(_external_id("StringLike", "rolecall-*"), "right similar", id="StringLike with our prefix"),
+        pytest.param(_external_id("StringEqualsIgnoreCase", ID), "right case", id="StringEqualsIgnoreCase"),
+        pytest.param(_external_id("Null", "false"), "right similar foreign case", id="Null alone"),
+        pytest.param(TWO_STATEMENTS, "right none similar foreign case", id="a second statement is open"),
+        pytest.param(_external_id("StringEquals", [ID, "f7a1"]), "right foreign", id="another vendor's ID too"),
+        pytest.param(EVERYONE, "right", id="everyone with our condition"),
+        pytest.param(DENIED_OTHERWISE, "right", id="open, with a Deny of every other ID"),
+        pytest.param(_external_id("StringNotEquals", ID), "none similar foreign case", id="StringNotEquals"),
+        pytest.param(trust("444455556666", GOOD["Statement"][0]["Condition"]), "", id="the customer's own account"),
+        pytest.param(trust(condition={"StringEquals": {"aws:SourceAccount": "111122223333"}}), "", id="SourceAccount"),
+        pytest.param(trust(condition={"Bool": {"aws:SecureTransport": "true"}}), " ".join(TRIES), id="HTTPS asked for"),
     ],
 )
-def test_careless_conditions_let_in_whom_they_let_in_at_aws(
-    world: World, condition: dict[str, Any] | None, allowed: list[str | None]
-) -> None:
-    """Each known mistake opens the role exactly as far as AWS would."""
-    role = _role(world, _trust(condition))
-    seen = []
-    for external_id in (None, "rolecall-x", "other", ID.upper()):
-        try:
-            _assume(world, role, **({} if external_id is None else {"ExternalId": external_id}))
-        except ClientError:
-            continue
-        seen.append(external_id)
+def test_a_trust_policy_lets_in_whom_it_lets_in_at_aws(aws: Aws, policy: dict[str, Any], admitted: str) -> None:
+    """The right external ID, none, a similar and a foreign one and one in other case: each mistake opens its doors."""
+    role = aws.role(policy)
+    given: dict[str, dict[str, Any]] = {
+        name: {} if text is None else {"ExternalId": text} for name, text in TRIES.items()
+    }
 
-    assert [entry for entry in seen if entry != ID.upper() or entry in allowed] == allowed
+    assert [name for name, more in given.items() if aws.lets_in(role, **more)] == admitted.split()
 
 
-def test_another_principal_of_our_account_is_refused_by_the_principals_arn(world: World) -> None:
+def test_a_refusal_has_one_text_whatever_its_cause(aws: Aws) -> None:
+    """No such role, a wrong ID, no trust, no permission of one's own: strangers learn nothing from the answer."""
+    sts = aws.client("sts", aws.service)
+    roles = [
+        aws.role(GOOD),
+        aws.role(trust("444455556666")),
+        aws.role(trust(), by=aws.operator),
+        "arn:aws:iam::444455556666:role/missing",
+        "arn:aws:iam::999999999999:role/in-no-account",
+    ]
+    for role in roles:
+        assert refusal(sts.assume_role, RoleArn=role, RoleSessionName="xx") == (
+            403,
+            "AccessDenied",
+            f"User: {SESSION} is not authorized to perform: sts:AssumeRole on resource: {role}",
+        )
+
+
+@pytest.mark.parametrize(
+    ("more", "action"),
+    [
+        ({"Tags": [{"Key": "team", "Value": "a"}]}, "sts:TagSession"),
+        ({"SourceIdentity": "alice"}, "sts:SetSourceIdentity"),
+    ],
+)
+def test_tags_and_source_identity_need_permissions_of_their_own(aws: Aws, more: dict[str, Any], action: str) -> None:
+    """Both sides must allow them; the refusal names what is missing."""
+    allowed = json.loads(json.dumps(trust("444455556666")))
+    allowed["Statement"][0]["Action"] = ["sts:AssumeRole", action]
+    sts, plain, role = aws.client("sts"), aws.role(trust("444455556666")), aws.role(allowed)
+
+    assert refusal(lambda: sts.assume_role(RoleArn=plain, RoleSessionName="xx", **more)) == (
+        403,
+        "AccessDenied",
+        (
+            f"User: arn:aws:iam::444455556666:user/administrator is not authorized to perform: {action} on resource:"
+            f" {plain}"
+        ),
+    )
+    answer = sts.assume_role(RoleArn=role, RoleSessionName="xx", **more)
+    assert answer.get("SourceIdentity") == more.get("SourceIdentity")
+
+
+def test_tags_of_the_request_can_be_asked_for(aws: Aws) -> None:
+    """A trust policy may want certain session tags."""
+    policy = trust("444455556666", {"StringEquals": {"aws:RequestTag/team": "a"}})
+    policy["Statement"][0]["Action"] = ["sts:AssumeRole", "sts:TagSession"]
+    role = aws.role(policy)
+
+    assert aws.lets_in(role, by=aws.customer, Tags=[{"Key": "team", "Value": "a"}])
+    assert not aws.lets_in(role, by=aws.customer, Tags=[{"Key": "team", "Value": "b"}])
+    assert not aws.lets_in(role, by=aws.customer)
+
+
+def test_another_principal_of_our_account_is_refused_by_the_principals_arn(aws: Aws) -> None:
     """The account is named, but the condition wants one role of it; an administrator there is somebody else."""
-    sts = _client(world, world.accounts.stranger, "sts")
-    role = _role(world, GOOD)
-    with pytest.raises(ClientError, match="AccessDenied"):
-        sts.assume_role(RoleArn=role, RoleSessionName="stranger", ExternalId=ID)
+    role = aws.role(GOOD)
 
-
-def test_the_callers_own_policies_count_too(world: World) -> None:
-    """Across accounts both sides must allow: the service's role may not assume roles of its own account."""
-    iam = _client(world, world.accounts.operator, "iam")
-    name = f"own-{next(_numbers)}"
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_trust()))["Role"]["Arn"]
-
-    assert _refusal(world, role)[:2] == (403, "AccessDenied")
+    assert aws.lets_in(role, ExternalId=ID)
+    assert not aws.lets_in(role, by=aws.stranger, ExternalId=ID)
+    assert not aws.lets_in(role, by=aws.other_customer, ExternalId=ID)
 
 
 @pytest.mark.parametrize(
     ("more", "code", "text"),
     [
-        ({"RoleSessionName": "a b"}, "ValidationError", r"satisfy regular expression pattern: [\w+=,.@-]*"),
+        ({"RoleSessionName": "a b"}, "ValidationError", r"regular expression pattern: [\w+=,.@-]*"),
         ({"RoleSessionName": "x" * 65}, "ValidationError", "length less than or equal to 64"),
-        ({"ExternalId": "a b"}, "ValidationError", r"satisfy regular expression pattern: [\w+=,.@:\/-]*"),
-        ({"ExternalId": "é" * 5}, "ValidationError", "satisfy regular expression"),
+        ({"ExternalId": "a b"}, "ValidationError", r"regular expression pattern: [\w+=,.@:\/-]*"),
+        ({"ExternalId": "é" * 5}, "ValidationError", "Value 'ééééé' at 'externalId' failed to satisfy"),
         ({"ExternalId": "x" * 1225}, "ValidationError", "length less than or equal to 1224"),
-        ({"DurationSeconds": 43201}, "ValidationError", "less than or equal to 43200"),
-        ({"DurationSeconds": 3601}, "ValidationError", "1 hour session limit for roles assumed by role chaining"),
-        ({"RoleArn": "arn:aws:iam::444455556666:user/administrator"}, "ValidationError", "is invalid"),
+        ({"SourceIdentity": "x" * 65}, "ValidationError", "length less than or equal to 64"),
+        ({"DurationSeconds": 43201}, "ValidationError", "value less than or equal to 43200"),
+        ({"DurationSeconds": 3601}, "ValidationError", "1 hour session limit for roles assumed by role chaining."),
+        ({"RoleArn": "arn:aws:iam::444455556666:user/administrator"}, "ValidationError", "administrator is invalid"),
+        ({"RoleArn": "arn:aws:iam::444455556666:role/" + "x" * 2048}, "ValidationError", "less than or equal to 2048"),
+        ({"Tags": [{"Key": str(n), "Value": ""} for n in range(51)]}, "ValidationError", "less than or equal to 50"),
         ({"Policy": "{"}, "MalformedPolicyDocument", "This policy contains invalid Json"),
         ({"Policy": '{"Statement": []}'}, "MalformedPolicyDocument", "Syntax errors in policy"),
-        ({"Policy": '{"Statement": "' + "x" * 2048 + '"}'}, "PackedPolicyTooLarge", "of allotted space"),
+        ({"Policy": '{"Statement": "' + "x" * 2048 + '"}'}, "PackedPolicyTooLarge", "% of allotted space"),
+        ({"PolicyArns": [{"arn": "arn:aws:iam::444455556666:policy/none"}]}, "MalformedPolicyDocument", "PolicyArns"),
     ],
 )
-def test_parameters_out_of_bounds_are_refused(world: World, more: dict[str, Any], code: str, text: str) -> None:
+def test_parameters_out_of_bounds_are_refused(aws: Aws, more: dict[str, Any], code: str, text: str) -> None:
     """AWS's bounds and texts, which botocore does not check on its side."""
-    role = _role(world, GOOD, MaxSessionDuration=43200)
-    status, seen, message = _refusal(world, **{"role_arn": role, "ExternalId": ID, **_without_arn(more)})
+    policy = json.loads(json.dumps(GOOD))
+    policy["Statement"][0]["Action"] = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+    role = aws.role(policy, MaxSessionDuration=43200)
+    given = {"RoleArn": role, "RoleSessionName": "tests", "ExternalId": ID, **more}
 
+    status, seen, message = refusal(lambda: aws.client("sts", aws.service).assume_role(**given))
     assert (status, seen) == (400, code)
     assert text in message
 
 
-def _without_arn(more: dict[str, Any]) -> dict[str, Any]:
-    return {("role_arn" if name == "RoleArn" else name): value for name, value in more.items()}
+def test_the_longest_session_is_the_roles_own_and_an_hour_from_a_session(aws: Aws) -> None:
+    """Over MaxSessionDuration the call fails, it is not cut short; role chaining has an hour whatever the role says."""
+    role = aws.role(trust(), MaxSessionDuration=7200)
+    as_user, as_session = aws.client("sts", aws.stranger), aws.client("sts", aws.service)
 
+    def seconds(sts: Any, wanted: int) -> float:
+        answer = sts.assume_role(RoleArn=role, RoleSessionName="xx", DurationSeconds=wanted)
+        date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+        return float((answer["Credentials"]["Expiration"] - parsedate_to_datetime(date)).total_seconds())
 
-def test_the_longest_session_is_the_roles_own(world: World) -> None:
-    """A user is bound by MaxSessionDuration: over it the call fails, it is not cut short."""
-    role = _role(world, _trust(), MaxSessionDuration=7200)
-    sts = _client(world, world.accounts.stranger, "sts")
-
-    session = sts.assume_role(RoleArn=role, RoleSessionName="user", DurationSeconds=7200)
-    assert session["Credentials"]["SessionToken"]
-    with pytest.raises(ClientError, match="exceeds the MaxSessionDuration"):
-        sts.assume_role(RoleArn=role, RoleSessionName="user", DurationSeconds=7201)
-
-
-def test_a_role_made_anew_is_another_role(world: World) -> None:
-    """Deleted and created under its old name, a role has another unique id; policies that named it mean the old one."""
-    ours = _client(world, world.accounts.operator, "iam")
-    name = f"named-{next(_numbers)}"
-    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
-
-    def create() -> str:
-        arn = ours.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_trust()))["Role"]["Arn"]
-        ours.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(allow))
-        return str(arn)
-
-    def try_it(role_arn: str, caller: str) -> str:
-        first = _client(world, world.accounts.stranger, "sts").assume_role(RoleArn=caller, RoleSessionName="first")
-        keys = first["Credentials"]
-        second = boto3.client(
-            "sts",
-            region_name=REGION,
-            endpoint_url=world.aws.url,
-            aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"],
-            aws_session_token=keys["SessionToken"],
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        return str(second.assume_role(RoleArn=role_arn, RoleSessionName="second")["AssumedRoleUser"]["AssumedRoleId"])
-
-    caller = create()
-    by_name = _role(world, _trust(principal=caller))
-    by_condition = _role(world, _trust({"StringEquals": {"aws:PrincipalArn": caller}}))
-    assert try_it(by_name, caller)
-    before = try_it(by_condition, caller)
-
-    ours.delete_role_policy(RoleName=name, PolicyName="p")
-    ours.delete_role(RoleName=name)
-    create()
-
-    with pytest.raises(ClientError, match="AccessDenied"):
-        try_it(by_name, caller)
-    assert try_it(by_condition, caller) == before
-
-
-def test_a_session_policy_bounds_the_session(world: World) -> None:
-    """What the role allows and the session policy does not, the session may not."""
-    role = _role(world, GOOD)
-    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    _client(world, world.accounts.customer, "iam").put_role_policy(
-        RoleName=role.rpartition("/")[2], PolicyName="all", PolicyDocument=json.dumps(everything)
+    assert seconds(as_user, 7200) == pytest.approx(7200, abs=3)
+    assert seconds(as_session, 900) == pytest.approx(900, abs=3)
+    assert refusal(lambda: seconds(as_user, 7201))[2] == (
+        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
     )
-    nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
-    some: dict[str, Any] = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "iam:ListRoles", "Resource": "*"}],
-    }
-
-    def list_roles(policy: dict[str, Any] | None) -> str:
-        more = {} if policy is None else {"Policy": json.dumps(policy)}
-        keys = _assume(world, role, ExternalId=ID, **more)["Credentials"]
-        iam = boto3.client(
-            "iam",
-            region_name=REGION,
-            endpoint_url=world.aws.url,
-            aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"],
-            aws_session_token=keys["SessionToken"],
-        )
-        try:
-            iam.list_roles()
-        except ClientError as error:
-            return error.response["Error"]["Message"].partition(" because ")[2] or "explicit deny"
-        return "allowed"
-
-    assert list_roles(None) == list_roles(some) == "allowed"
-    assert list_roles(nothing) == "explicit deny"
-    assert list_roles({**some, "Statement": [{**some["Statement"][0], "Action": "iam:ListUsers"}]}) == (
-        "no session policy allows the iam:ListRoles action"
-    )
+    assert "role chaining" in refusal(lambda: seconds(as_session, 3601))[2]
 
 
-def test_a_roles_path_is_part_of_its_arn(world: World) -> None:
-    """The ARN must have the path; the session's ARN leaves it out."""
-    role = _role(world, GOOD, Path="/team/access/")
+def test_a_session_policy_bounds_the_session(aws: Aws) -> None:
+    """What the role allows and the session policy does not, the session may not; nor what the policy alone allows."""
+    role = aws.role(GOOD, json.loads(_allow("iam:List*")))
+    managed = aws.client("iam").create_policy(PolicyName=aws.name(), PolicyDocument=_allow("iam:ListUsers"))
+
+    def seen(**more: Any) -> tuple[str, str]:
+        iam = aws.client("iam", aws.assume(role, ExternalId=ID, **more))
+        calls = (iam.list_roles, iam.list_users)
+        return tuple(_ending(call) for call in calls)  # type: ignore[return-value]  # of two
+
+    no_session_policy = "because no session policy allows the iam:"
+    assert seen() == ("allowed", "allowed")
+    assert seen(Policy=json.dumps(ANYTHING)) == ("allowed", "allowed")
+    assert seen(Policy=_allow("iam:ListRoles")) == ("allowed", f"{no_session_policy}ListUsers action")
+    assert seen(PolicyArns=[{"arn": managed["Policy"]["Arn"]}]) == (f"{no_session_policy}ListRoles action", "allowed")
+    assert seen(Policy=_allow("iam:ListRoles"), PolicyArns=[{"arn": managed["Policy"]["Arn"]}]) == ("allowed",) * 2
+    assert seen(Policy=_allow("*").replace("Allow", "Deny")) == ("with an explicit deny in a session policy",) * 2
+    get_user = aws.client("iam", aws.assume(role, ExternalId=ID, Policy=json.dumps(ANYTHING))).get_user
+    assert "because no identity-based policy allows" in refusal(lambda: get_user(UserName="administrator"))[2]
+
+
+def _allow(action: str) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
+
+
+def _ending(call: Any) -> str:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001  any refusal is looked at
+        text = str(error)
+        return text[max(text.find("because"), text.find("with an")) :]
+    return "allowed"
+
+
+def test_a_session_is_bounded_when_it_assumes_another_role_too(aws: Aws) -> None:
+    """A session policy that allows nothing of STS ends the chain."""
+    middle, last = aws.role(trust("444455556666"), ANYTHING), aws.role(trust("444455556666"))
+
+    assert aws.lets_in(last, by=aws.assume(middle, by=aws.customer))
+    assert not aws.lets_in(last, by=aws.assume(middle, by=aws.customer, Policy=_allow("bedrock:*")))
+
+
+def test_a_roles_path_is_part_of_its_arn_and_case_counts(aws: Aws) -> None:
+    """The ARN must be exact; the session's ARN leaves the path out."""
+    role = aws.role(GOOD, Path="/team/access/")
     name = role.rpartition("/")[2]
+    sts = aws.client("sts", aws.service)
 
+    answer = sts.assume_role(RoleArn=role, RoleSessionName="tests", ExternalId=ID)["AssumedRoleUser"]
     assert role == f"arn:aws:iam::444455556666:role/team/access/{name}"
-    assert _assume(world, role, ExternalId=ID)["AssumedRoleUser"]["Arn"] == (
-        f"arn:aws:sts::444455556666:assumed-role/{name}/test-session"
+    assert answer["Arn"] == f"arn:aws:sts::444455556666:assumed-role/{name}/tests"
+    for other in (f"arn:aws:iam::444455556666:role/{name}", role.replace(name, name.upper())):
+        assert not aws.lets_in(other, ExternalId=ID)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-2"])
+def test_everyone_may_ask_who_they_are_in_every_region(aws: Aws, region: str) -> None:
+    """GetCallerIdentity needs no permission, and a session is good everywhere."""
+    answer = aws.client("sts", aws.service, region).get_caller_identity()
+
+    assert (answer["Account"], answer["Arn"]) == ("111122223333", SESSION)
+    assert answer["UserId"].startswith("AROA")
+    assert answer["UserId"].endswith(":tests")
+
+
+@pytest.mark.parametrize("operation", ["get_session_token", "get_federation_token", "assume_role_with_web_identity"])
+def test_stss_other_ways_to_a_session_are_closed(aws: Aws, operation: str) -> None:
+    """Those of moto give anybody anything; one that needs no signature is not answered at all."""
+    more: dict[str, dict[str, str]] = {
+        "get_federation_token": {"Name": "xx"},
+        "assume_role_with_web_identity": {
+            "RoleArn": aws.role(trust()),
+            "RoleSessionName": "xx",
+            "WebIdentityToken": "x" * 20,
+        },
+    }
+    call = getattr(aws.client("sts"), operation)
+    expected = (
+        (403, "MissingAuthenticationToken") if operation.startswith("assume_role_with") else (400, "InvalidAction")
     )
-    assert _refusal(world, f"arn:aws:iam::444455556666:role/{name}", ExternalId=ID)[1] == "AccessDenied"
 
-
-def test_everyone_may_ask_who_they_are(world: World) -> None:
-    """GetCallerIdentity needs no permission."""
-    answer = world.services.sts(REGION).get_caller_identity()
-
-    assert (answer["Account"], answer["Arn"]) == (
-        "111122223333",
-        "arn:aws:sts::111122223333:assumed-role/rolecall-local/rolecall-local",
-    )
+    assert refusal(lambda: call(**more.get(operation, {})))[:2] == expected
