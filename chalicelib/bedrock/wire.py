@@ -74,6 +74,9 @@ class Operation:
 
 LIST_FOUNDATION_MODELS: Final = Operation("ListFoundationModels", "bedrock", "GET", "/foundation-models")
 LIST_INFERENCE_PROFILES: Final = Operation("ListInferenceProfiles", "bedrock", "GET", "/inference-profiles")
+MODEL_AVAILABILITY: Final = Operation(
+    "GetFoundationModelAvailability", "bedrock", "GET", "/foundation-model-availability/{model}"
+)
 CONVERSE: Final = Operation("Converse", "bedrock-runtime", "POST", "/model/{model}/converse", seconds=25.0)
 
 

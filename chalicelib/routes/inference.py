@@ -12,6 +12,8 @@ from chalicelib.bedrock.wire import CONVERSE
 from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
+from chalicelib.onboarding.availability import availability
+from chalicelib.onboarding.report import finding_row
 from chalicelib.routes import bodies
 from chalicelib.routes.exchange import Reply
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.catalog import Catalog, Model
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.wire import Wire
+    from chalicelib.onboarding.availability import Availability
     from chalicelib.onboarding.served import Served, ServedConnections
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
@@ -48,6 +51,7 @@ class InferenceRoutes:
         boundary.protected("GET", "/v1/models", "models:invoke", self.list)
         for parts in ("{a}", "{a}/{b}", "{a}/{b}/{c}"):
             boundary.protected("GET", f"/v1/models/{parts}", "models:invoke", self.get)
+        boundary.protected("GET", "/v1/connections/{connection_id}/models", "connections:read", self.availability)
         boundary.protected("POST", "/v1/chat/completions", "models:invoke", self.chat)
 
     def list(self, request: Request, caller: Caller) -> Reply:
@@ -68,6 +72,17 @@ class InferenceRoutes:
             param="model",
             fix="GET /v1/models lists the models of the connection.",
         )
+
+    def availability(self, request: Request, caller: Caller) -> Reply:
+        """Say of each model of a connection whether it can be called, and if not, why; `?probe=true` invokes them."""
+        probe = request.query().get("probe", ["false"])
+        if probe not in (["true"], ["false"]):
+            raise ServiceError("invalid_value", "probe is true or false.", param="probe")
+        served = self._served.choose(caller.tenant, request.path_parameter("connection_id"))
+        request.notes["connection"] = str(served.connection.id)
+        credentials = self._sessions.credentials(served.grant)
+        rows = availability(served.connection, credentials, self._wire, probe=probe == ["true"])
+        return Reply({"data": [availability_row(row) for row in rows]})
 
     def chat(self, request: Request, caller: Caller) -> Reply:
         """Answer a chat through Converse."""
@@ -127,6 +142,19 @@ def model_row(model: Model) -> dict[str, object]:
             "lifecycle": model.lifecycle,
             "regions": [*model.regions],
         },
+    }
+
+
+def availability_row(row: Availability) -> dict[str, object]:
+    """Return a row of the availability table as JSON values."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "provider": row.provider,
+        "available": row.available,
+        "reason": row.reason,
+        "finding": None if row.finding is None else finding_row(row.finding),
+        "regions": [*row.regions],
     }
 
 

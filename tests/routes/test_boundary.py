@@ -35,6 +35,7 @@ SCOPES = {
     ("GET", "/v1/connections/{connection_id}/documents/{file}"): "connections:read",
     ("POST", "/v1/connections/{connection_id}/verification"): "connections:write",
     ("GET", "/v1/connections/{connection_id}/verification"): "connections:read",
+    ("GET", "/v1/connections/{connection_id}/models"): "connections:read",
     ("POST", "/v1/connections/{connection_id}/trust-policy"): "connections:read",
     ("GET", "/v1/connections/{connection_id}/events"): "connections:read",
     ("GET", "/v1/models"): "models:invoke",
