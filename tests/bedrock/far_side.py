@@ -22,7 +22,8 @@ class Step:
     """What to do with one request.
 
     `kind`: answer, hang (for `seconds`, then close), reset, cut (the body ends before its length), chunked,
-    chunked_cut, until_close (no length), trickle or trickle_until_close (an octet each `seconds`).
+    chunked_cut, until_close (no length), trickle or trickle_until_close (an octet each `seconds`), stall (an octet
+    after `seconds`, and nothing more for a while).
     """
 
     status: int = 200
@@ -112,6 +113,10 @@ def _write(handler: BaseHTTPRequestHandler, step: Step) -> None:
         for octet in step.body:
             handler.wfile.write(bytes([octet]))
             time.sleep(step.seconds)
+    elif step.kind == "stall":
+        time.sleep(step.seconds)
+        handler.wfile.write(step.body[:1])
+        time.sleep(2)
     elif step.kind.startswith("chunked"):
         for at in range(0, len(step.body), 65536):
             piece = step.body[at : at + 65536]

@@ -124,7 +124,7 @@ def test_what_is_known_of_a_profile() -> None:
     """A profile has its model's abilities, its own name, and the regions that it leads to."""
     [model] = join(
         [_model("a.one", "INFERENCE_PROFILE", inputModalities=["TEXT", "IMAGE"])],
-        [_profile("us.a.one", "a.one", "us-west-2", "us-east-1")],
+        [_profile("us.a.one", "a.one", "us-west-2", "us-east-1", "")],
         region="us-east-1",
     ).models
 
@@ -156,6 +156,7 @@ def test_profiles_are_shown_when_models_could_not_be_listed() -> None:
         _profile("us.a.one", "a.one", "us-east-1", "us-west-2"),
         _profile("us.stability.image-v1", "stability.image-v1", "us-east-1"),
         _profile("x1", "a.two", "us-east-1", **OWN),
+        {"inferenceProfileId": "us.nameless", "models": [{"modelArn": 5}]},
     ]
     own, one = join(None, profiles, region="us-east-1").models
 

@@ -160,6 +160,17 @@ def test_half_an_answer_is_none_and_is_not_asked_for_again(start: Start, step: S
     assert time.monotonic() - started < 1.4
 
 
+def test_a_wait_in_mid_body_ends_with_the_call(start: Start) -> None:
+    """Each receive has the time that is left, not the time that the call began with."""
+    far = start(Step(kind="stall", seconds=0.5))
+    started = time.monotonic()
+    with pytest.raises(Unreachable) as failed:
+        _call(far, seconds=0.8)
+
+    assert failed.value.kind == "timeout"
+    assert time.monotonic() - started < 1.1
+
+
 def test_both_tries_share_one_deadline(start: Start) -> None:
     """A retry does not get the time of a call of its own."""
     far = start(error(503, "ServiceUnavailableException"), Step(kind="hang", seconds=3.0))
