@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from chalicelib.bedrock.catalog import list_models
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
     from chalicelib.bedrock.catalog import Catalog, Model
     from chalicelib.bedrock.sessions import Sessions
-    from chalicelib.bedrock.wire import Wire
+    from chalicelib.bedrock.wire import Answer, Operation, Wire
     from chalicelib.onboarding.availability import Availability
     from chalicelib.onboarding.served import Served, ServedConnections
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.exchange import Request
 
+_SESSION_REJECTED: Final = frozenset({"expired_credentials", "invalid_aws_credentials"})
 PROVIDER: Final = "bedrock/"
 _CREATED: Final = 1_700_000_000
 """OpenAI's `created` of a model, in seconds since 1970. Bedrock does not tell it; a fixed time is in the past."""
@@ -94,11 +95,7 @@ class InferenceRoutes:
         connection.require_in_scope(str(model))
         guardrail = None if connection.guardrail is None else connection.guardrail.for_converse()
         translation = to_converse(body, guardrail)
-        credentials = self._sessions.credentials(served.grant)
-        try:
-            answer = self._wire.call(credentials, connection.region, CONVERSE, model=str(model), body=translation.body)
-        except (AwsError, Unreachable) as failure:
-            raise explain(failure) from failure
+        answer = self._call(served, CONVERSE, model=str(model), body=translation.body)
         completion = from_converse(
             answer.body,
             completion_id=f"chatcmpl-{request.id}",
@@ -110,6 +107,27 @@ class InferenceRoutes:
         if left_out:
             headers["Rolecall-Ignored-Fields"] = ", ".join(_printable(name) for name in left_out)[:1000]
         return Reply(completion.document(), headers=headers)
+
+    def _call(self, served: Served, operation: Operation, *, model: str, body: dict[str, Any]) -> Answer:
+        """Call with the connection's session; one that AWS no longer takes is dropped, and another fetched, once."""
+        for last in (False, True):
+            credentials = self._sessions.credentials(served.grant)
+            try:
+                return self._wire.call(credentials, served.connection.region, operation, model=model, body=body)
+            except (AwsError, Unreachable) as failure:
+                refusal = explain(failure)
+                if refusal.code not in _SESSION_REJECTED:
+                    raise refusal from failure
+                if last:
+                    # It is not the caller's key that AWS refuses, so 401 would send them looking for a fault of theirs.
+                    raise ServiceError(
+                        "expired_credentials",
+                        f"AWS does not take the session that it gave: {refusal.message}",
+                        fix="Try again; if it lasts, verify the connection.",
+                        retry_after=5,
+                    ) from failure
+                self._sessions.forget(str(served.connection.id))
+        raise AssertionError("unreachable")  # pragma: no cover  the last turn returns or raises
 
     def _choose(self, request: Request, caller: Caller) -> Served:
         served = self._served.choose(caller.tenant, request.header("rolecall-connection"))

@@ -260,6 +260,21 @@ def test_an_error_of_bedrocks_reaches_the_client_as_what_it_is(
     assert aws_code in answer.error["message"]
 
 
+@pytest.mark.parametrize("aws_code", ["ExpiredTokenException", "UnrecognizedClientException"])
+def test_a_session_that_aws_no_longer_takes_is_replaced_once(world: World, api: Api, aws_code: str) -> None:
+    """One such answer is not seen; one after the other is an error of ours, never a 401 of the caller's."""
+    fault = {"service": "bedrock-runtime", "operation": "Converse", "kind": "error", "code": aws_code}
+    world.aws.faults.add(fault)
+    world.aws.calls.clear()
+    assert api.post("/v1/chat/completions", CHAT).status == 200
+    assert world.aws.calls.count("sts", "AssumeRole") == 1
+
+    world.aws.faults.add({**fault, "times": 2})
+    answer = api.post("/v1/chat/completions", CHAT)
+    assert (answer.status, answer.error["code"]) == (502, "expired_credentials")
+    assert world.aws.calls.count("sts", "AssumeRole") == 2
+
+
 def test_a_passing_fault_is_not_seen(world: World, api: Api) -> None:
     """One throttled answer is tried again by us."""
     world.aws.faults.add(
