@@ -4,8 +4,9 @@ Sources: IAM user guide, "Policy evaluation logic", "Condition operators", "Set 
 keys", "Policy variables" and "AWS JSON policy elements: Principal".
 """
 
-from chalicelib.trust.document import MalformedPolicyError, PermissionsPolicy, Policy, Statement, TrustPolicy
+from chalicelib.trust.document import PermissionsPolicy, Policy, Statement, TrustPolicy
 from chalicelib.trust.evaluation import Decision, decide, may_assume
+from chalicelib.trust.reading import MalformedPolicyError, stored_length
 from chalicelib.trust.request import Request
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "TrustPolicy",
     "decide",
     "may_assume",
+    "stored_length",
 ]

@@ -43,14 +43,14 @@ def main(arguments: Sequence[str] | None = None, source: TextIO = sys.stdin) -> 
         cases = json.load(source)
         if not isinstance(cases, list):
             raise CaseError("The input is not a JSON array of cases.")
-        for number, case in enumerate(cases, 1):
-            print(judge(case, number))
+        lines = [judge(case, number) for number, case in enumerate(cases, 1)]
     except CaseError as error:
         print(error, file=sys.stderr)
         return 2
     except (ValueError, RecursionError) as error:
         print(f"The input is not JSON: {error}", file=sys.stderr)
         return 2
+    sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
 
 
@@ -61,18 +61,22 @@ def judge(case: object, number: int) -> str:
     principal, role = (_text(case, name, number) for name in ("principal_arn", "role_arn"))
     if "trust_policy" not in case:
         raise CaseError(f"Case {number} has no trust_policy.")
-    external_id = case.get("external_id")
+    if "external_id" not in case:
+        raise CaseError(f"Case {number} has no external_id (null: none is sent).")
+    external_id = case["external_id"]
     if external_id is not None and not isinstance(external_id, str):
         raise CaseError(f"Case {number}: external_id is neither a string nor null.")
-    context = case.get("context") or {}
+    context = {} if case.get("context") is None else case["context"]
     if not isinstance(context, Mapping):
         raise CaseError(f"Case {number}: context is not an object.")
+    own = case.get("identity_policies")
+    if own is not None and not isinstance(own, list):
+        raise CaseError(f"Case {number}: identity_policies is not an array.")
     keys: dict[str, Any] = {name: _value(value) for name, value in context.items() if value is not None}
     if external_id is not None:
         keys["sts:ExternalId"] = external_id
     try:
         policy = TrustPolicy.parse(case["trust_policy"])
-        own = case.get("identity_policies")
         own_policies = None if own is None else [PermissionsPolicy.parse(document) for document in own]
     except MalformedPolicyError:
         return "invalid"

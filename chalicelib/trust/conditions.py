@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-import math
 import operator as compare
 import re
 from dataclasses import dataclass
@@ -26,6 +25,11 @@ if TYPE_CHECKING:
     Keys = Mapping[str, tuple[str, ...]]
     Test = Callable[[str, str, Keys, bool], bool]
     """Whether a policy's text (first) fits a request's value (second); the last says whether variables count."""
+
+
+_VARIABLE_OR_COLON: Final = re.compile(r"\$\{[^{}]*\}|:")
+_CIDR: Final = re.compile(r"[0-9A-Fa-f.:]+(/\d{1,3})?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
 
 
 def _string_equals(wanted: str, value: str, keys: Keys, variables: bool) -> bool:
@@ -54,13 +58,14 @@ def _arn_like(wanted: str, value: str, keys: Keys, variables: bool) -> bool:
 
 def _split_outside_variables(arn: str) -> list[str]:
     # The colon of ${aws:username} is none of the ARN's.
-    masked = re.sub(r"\$\{[^{}]*\}", lambda found: found[0].replace(":", "\0"), arn)
-    return [part.replace("\0", ":") for part in masked.split(":", 5)]
+    cuts = [found.start() for found in _VARIABLE_OR_COLON.finditer(arn) if found[0] == ":"][:5]
+    starts = [0, *(cut + 1 for cut in cuts)]
+    return [arn[start:end] for start, end in zip(starts, [*cuts, len(arn)], strict=True)]
 
 
 def _bool(wanted: str, value: str, keys: Keys, variables: bool) -> bool:
     text = literal(wanted, keys, variables=variables)
-    return text is not None and text.lower() == value.lower()
+    return text is not None and text.lower() == value.lower() and value.lower() in {"true", "false"}
 
 
 def _binary(wanted: str, value: str, _: Keys, __: bool) -> bool:
@@ -71,6 +76,8 @@ def _binary(wanted: str, value: str, _: Keys, __: bool) -> bool:
 
 
 def _ip(wanted: str, value: str, _: Keys, __: bool) -> bool:
+    if not _CIDR.fullmatch(wanted):
+        return False
     try:
         return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
     except ValueError:
@@ -78,14 +85,16 @@ def _ip(wanted: str, value: str, _: Keys, __: bool) -> bool:
 
 
 def _number(text: str) -> Decimal | None:
+    if not _NUMBER.fullmatch(text.strip()):
+        return None
     try:
-        number = Decimal(text.strip())
+        return Decimal(text.strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _W3C_DATE: Final = re.compile(r"\d{4}-\d{2}(-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?", re.ASCII)
 
 
@@ -96,8 +105,7 @@ def _date(text: str) -> datetime | None:
         if _W3C_DATE.fullmatch(text):
             date = datetime.fromisoformat(text + ("-01" if len(text) == len("2026-11") else ""))
             return date if date.tzinfo else date.replace(tzinfo=UTC)
-        seconds = float(text)
-        return _EPOCH + timedelta(seconds=seconds) if math.isfinite(seconds) else None
+        return _EPOCH + timedelta(seconds=float(text)) if _SECONDS.fullmatch(text) else None
     except (ValueError, OverflowError):
         return None
 
@@ -161,9 +169,10 @@ class Condition:
         """Return whether the request satisfies it."""
         have = request.keys.get(self.key.lower())
         if self.base == "Null":
-            return any((have is None) == (value.lower() == "true") for value in self.values)
+            return ("true" if have is None else "false") in map(str.lower, self.values)
         _, test, negated = _BASES[self.base.lower()]
-        if have is None:
+        if have is None or (self.quantifier and not any(have)):
+            # To set operators empty texts are no values (IAM user guide, "Multivalued context keys").
             # Over no value "for all" is true and "for any" is not; IfExists and negations are true of an absent key.
             return self.quantifier == "ForAllValues" or (not self.quantifier and (self.if_exists or negated))
         if not self.quantifier and len(have) > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from chalicelib.trust.conditions import Condition, parse_operator
 from chalicelib.trust.patterns import compile_pattern, matches
 from chalicelib.trust.principals import Principals, parse_principals
+from chalicelib.trust.reading import MalformedPolicyError, Numeral, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,9 @@ _STS_ACTIONS: Final = (
 _FIELDS: Final = frozenset(
     ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
 )
-_DEEPEST: Final = 20
-
-
-class MalformedPolicyError(ValueError):
-    """AWS would not store this document; the text is what it answers."""
+_SID: Final = re.compile(r"[0-9A-Za-z]*")
+_ACTION: Final = re.compile(r"\*|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+", re.ASCII)
+_KEY: Final = re.compile(r"[^\s:]+:\S.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class Policy:
     @classmethod
     def parse(cls, document: str | Mapping[str, Any]) -> Self:
         """Parse a document as JSON text or as an object. Raises `MalformedPolicyError`."""
-        policy = _load(document)
+        policy = load(document)
         unknown = set(policy) - {"Version", "Id", "Statement"}
         if unknown:
             raise MalformedPolicyError(f"Syntax errors in policy: unknown element {min(map(str, unknown))[:100]}.")
@@ -94,45 +92,6 @@ class PermissionsPolicy(Policy):
     is_trust = False
 
 
-def _load(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(document, str):
-        try:
-            document = json.loads(document, object_pairs_hook=_once, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            raise MalformedPolicyError("This policy contains invalid Json") from None
-    if not isinstance(document, Mapping):
-        raise MalformedPolicyError("This policy contains invalid Json")
-    if _depth(document) > _DEEPEST:
-        raise MalformedPolicyError("Syntax errors in policy: nested too deeply.")
-    return document
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = dict(pairs)
-    if len(keys) != len(pairs):
-        raise ValueError("a key stands twice")
-    return keys
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _depth(document: object) -> int:
-    deepest, level = 0, [document]
-    while level and deepest <= _DEEPEST:
-        deepest += 1
-        level = [child for value in level for child in _children(value)]
-    return deepest
-
-
-def _children(value: object) -> Iterator[object]:
-    if isinstance(value, Mapping):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
-
-
 def _statement(row: object, *, trust: bool) -> Statement:
     if not isinstance(row, Mapping):
         raise MalformedPolicyError("Syntax errors in policy: a statement must be an object.")
@@ -141,8 +100,10 @@ def _statement(row: object, *, trust: bool) -> Statement:
         raise MalformedPolicyError(f"Syntax errors in policy: unknown element {str(unknown[0])[:100]}.")
     if row.get("Effect") not in ("Allow", "Deny"):
         raise MalformedPolicyError("Syntax errors in policy: Effect must be Allow or Deny.")
-    sid = row.get("Sid")
-    if sid is not None and not (isinstance(sid, str) and re.fullmatch(r"[A-Za-z0-9 ]*", sid)):
+    sid = row.get("Sid", "")
+    if not isinstance(sid, str):
+        raise MalformedPolicyError("Syntax errors in policy: Sid must be a string.")
+    if not _SID.fullmatch(sid):
         raise MalformedPolicyError(
             "Statement IDs (SID) must be alpha-numeric."
             " Check that your input satisfies the regular expression [0-9A-Za-z]*"
@@ -178,9 +139,9 @@ def _one_of(row: Mapping[str, Any], name: str) -> tuple[tuple[str, ...], bool]:
     if name in row and f"Not{name}" in row:
         raise MalformedPolicyError(f"Syntax errors in policy: {name} and Not{name} exclude each other.")
     excluded = f"Not{name}" in row
-    value = row.get(f"Not{name}" if excluded else name)
-    if value is None:
+    if not excluded and name not in row:
         raise MalformedPolicyError(f"Missing required field {name}")
+    value = row[f"Not{name}" if excluded else name]
     texts = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
     if not texts or not all(isinstance(text, str) for text in texts):
         raise MalformedPolicyError(f"Syntax errors in policy: {name} must be a string or a list of strings.")
@@ -200,7 +161,7 @@ def _require_sts_actions(actions: tuple[str, ...]) -> None:
 
 def _require_service_prefix(actions: tuple[str, ...]) -> None:
     for action in actions:
-        if action != "*" and not re.fullmatch(r"[A-Za-z0-9-]+:[A-Za-z0-9*?]+", action, re.ASCII):
+        if not _ACTION.fullmatch(action):
             raise MalformedPolicyError("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
 
 
@@ -231,7 +192,7 @@ def _conditions(block: object) -> Iterator[Condition]:
             raise MalformedPolicyError("Syntax errors in policy: an operator needs at least one condition key.")
         base, quantifier, if_exists = parsed
         for key, value in keys.items():
-            if not isinstance(key, str) or not re.fullmatch(r"[^\s:]+:\S.*", key):
+            if not isinstance(key, str) or not _KEY.fullmatch(key):
                 raise MalformedPolicyError("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
             values = tuple(_text(entry) for entry in (value if isinstance(value, list) else [value]))
             if not values:
@@ -243,6 +204,13 @@ def _text(value: object) -> str:
     """Return a value as the text that IAM compares: booleans in lower case, numbers as they are written."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
-        return str(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Numeral):
+        return value.text
+    if isinstance(value, (int, float)):
+        try:
+            return str(value)
+        except ValueError:  # Python refuses to write numbers of more than 4,300 digits
+            raise MalformedPolicyError("Syntax errors in policy: a number is too long.") from None
     raise MalformedPolicyError("Syntax errors in policy: a condition's values are strings, numbers or booleans.")

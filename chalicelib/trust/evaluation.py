@@ -69,7 +69,8 @@ def _named_directly(policy: TrustPolicy, request: Request) -> bool:
 
 
 def _applies(statement: Statement, request: Request, *, variables: bool) -> bool:
-    if statement.principals is not None and not statement.principals.covers(request):
+    principals = statement.principals
+    if principals is not None and not principals.covers(request, denies=not statement.allows):
         return False
     if _names_action(statement, request) == statement.actions_excluded:
         return False
@@ -90,5 +91,9 @@ def _names_action(statement: Statement, request: Request) -> bool:
 
 
 def _fits(text: str, request: Request, *, variables: bool) -> bool:
+    # Variables count after an ARN's fifth colon alone (IAM user guide, "Where you can use policy variables"): before it
+    # one is plain text, and so matches no ARN.
+    if variables and text.startswith("arn:") and "${" in ":".join(text.split(":", 5)[:5]):
+        return False
     pattern = compile_pattern(text, request.keys, variables=variables)
     return pattern is not None and matches(pattern, request.resource)

@@ -18,7 +18,9 @@ class Request:
 
     `principal` is the ARN of a user, of an assumed-role session or of an account's root, or a service's name.
     `role_arn` is the role behind a session, for the path that a session's ARN leaves out. A key that `context` lacks
-    is absent; an empty list counts as absent too.
+    is absent; an empty list counts as absent too. Keys that follow from the principal (`aws:PrincipalArn`,
+    `aws:PrincipalAccount`, `aws:PrincipalType`, `aws:username`, `aws:userid` of those without a unique id) need not be
+    given.
     """
 
     action: str
@@ -50,6 +52,12 @@ class Request:
         return self.principal
 
     @cached_property
+    def unique_ids(self) -> frozenset[str]:
+        """The unique id (`AROA...`, `AIDA...`) of the caller's role or user, where `aws:userid` tells it."""
+        ids = (value.partition(":")[0] for value in self.keys.get("aws:userid", ()))
+        return frozenset(found for found in ids if found.startswith(("AROA", "AIDA")))
+
+    @cached_property
     def keys(self) -> Mapping[str, tuple[str, ...]]:
         """The condition keys that are there, by name in lower case. What the caller is comes first from `context`."""
         keys = dict(self._principal_keys())
@@ -66,13 +74,17 @@ class Request:
             return {}
         kind, _, name = self.principal.split(":", 5)[5].partition("/")
         keys = {"aws:principalaccount": self.account or "", "aws:principalarn": self.principal_arn}
-        if kind == "assumed-role":
+        if kind in {"assumed-role", "role"}:
             keys["aws:principaltype"] = "AssumedRole"
+        elif kind == "federated-user":
+            keys["aws:principaltype"] = "FederatedUser"
+            keys["aws:userid"] = f"{self.account}:{name}"
         elif kind == "user":
             keys["aws:principaltype"] = "User"
             keys["aws:username"] = name.rpartition("/")[2]
         elif kind == "root":
             keys["aws:principaltype"] = "Account"
+            keys["aws:userid"] = self.account or ""
         return {key: (value,) for key, value in keys.items()}
 
 

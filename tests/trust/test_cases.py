@@ -35,7 +35,7 @@ def test_a_condition_does_what_aws_does_with_it(corner: dict[str, Any]) -> None:
         "Condition": corner["condition"],
     }
     policy = {"Version": corner.get("version", "2012-10-17"), "Statement": [statement]}
-    case = {"trust_policy": policy, "principal_arn": OURS, "role_arn": ROLE, "context": corner.get("context", {})}
+    case = {"trust_policy": policy, "principal_arn": OURS, "external_id": None, "role_arn": ROLE, "context": corner.get("context", {})}
 
     assert judge(case, 1) == corner["expected"]
 
