@@ -35,7 +35,8 @@ def test_a_condition_does_what_aws_does_with_it(corner: dict[str, Any]) -> None:
         "Condition": corner["condition"],
     }
     policy = {"Version": corner.get("version", "2012-10-17"), "Statement": [statement]}
-    case = {"trust_policy": policy, "principal_arn": OURS, "external_id": None, "role_arn": ROLE, "context": corner.get("context", {})}
+    who = {"principal_arn": OURS, "role_arn": ROLE, "external_id": None}
+    case = {"trust_policy": policy, **who, "context": corner.get("context", {})}
 
     assert judge(case, 1) == corner["expected"]
 
