@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rolecall")
 
-EXPOSED_HEADERS: Final = "X-Request-Id, Retry-After, X-Should-Retry, X-Amzn-RequestId, ETag, Rolecall-Ignored-Fields"
+EXPOSED_HEADERS: Final = (
+    "X-Request-Id, Retry-After, X-Should-Retry, Rolecall-AWS-Request-Id, ETag, Rolecall-Ignored-Fields"
+)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
@@ -114,7 +116,7 @@ class Boundary:
             # OpenAI's clients obey this header before their own rules by status.
             headers["X-Should-Retry"] = "true" if error.should_retry else "false"
             if error.aws_request_id:
-                headers["X-Amzn-RequestId"] = error.aws_request_id
+                headers["Rolecall-AWS-Request-Id"] = error.aws_request_id
         body = json.dumps(envelope(error, request.id), ensure_ascii=False)
         return Response(body=body, status_code=CODES[error.code].status, headers=headers)
 

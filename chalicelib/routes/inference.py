@@ -102,7 +102,7 @@ class InferenceRoutes:
             created=int(self._clock().timestamp()),
             model=body.model,
         )
-        headers = {"X-Amzn-RequestId": answer.request_id} if answer.request_id else {}
+        headers = {"Rolecall-AWS-Request-Id": answer.request_id} if answer.request_id else {}
         left_out = [*ignored, *translation.changed]
         if left_out:
             headers["Rolecall-Ignored-Fields"] = ", ".join(_printable(name) for name in left_out)[:1000]

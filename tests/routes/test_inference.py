@@ -97,7 +97,7 @@ def test_the_answer_names_the_model_as_it_was_asked_for(api: Api) -> None:
         answer = api.post("/v1/chat/completions", {**CHAT, "model": model})
         assert answer.json["model"] == model
         assert "orchards" in answer.json["choices"][0]["message"]["content"]
-        assert answer.headers["X-Amzn-RequestId"]
+        assert answer.headers["Rolecall-AWS-Request-Id"]
 
 
 def test_the_length_and_the_stops_are_honored(api: Api) -> None:
@@ -256,7 +256,7 @@ def test_an_error_of_bedrocks_reaches_the_client_as_what_it_is(
     answer = api.post("/v1/chat/completions", CHAT)
 
     assert (answer.status, answer.error["code"], answer.headers["X-Should-Retry"]) == (status, code, retry)
-    assert answer.headers["X-Amzn-RequestId"]
+    assert answer.headers["Rolecall-AWS-Request-Id"]
     assert aws_code in answer.error["message"]
 
 
