@@ -58,6 +58,25 @@ def test_the_program_prints_a_line_for_each_case(capsys: pytest.CaptureFixture[s
         pytest.param('[{"trust_policy": {}}]', "Case 1: principal_arn is missing or not a string.", id="no principal"),
         pytest.param('[{"principal_arn": "a", "role_arn": "b"}]', "Case 1 has no trust_policy.", id="no policy"),
         pytest.param(
+            '[{"principal_arn": "a", "role_arn": "b", "trust_policy": {}}]', "Case 1 has no external_id", id="no ID"
+        ),
+        pytest.param(
+            '[{"principal_arn": "a", "role_arn": "b", "trust_policy": {}, "external_id": null, "context": []}]',
+            "Case 1: context is not an object.",
+            id="a list for a context",
+        ),
+        pytest.param(
+            '[{"principal_arn": "a", "role_arn": "b", "trust_policy": {}, "external_id": null}, 5]',
+            "Case 2 is not an object.",
+            id="the second case",
+        ),
+        pytest.param(
+            '[{"principal_arn": "a", "role_arn": "b", "trust_policy": {}, "external_id": null,'
+            ' "identity_policies": 5}]',
+            "Case 1: identity_policies is not an array.",
+            id="a number for policies",
+        ),
+        pytest.param(
             '[{"principal_arn": "a", "role_arn": "b", "trust_policy": {}, "external_id": 5}]',
             "Case 1: external_id is neither a string nor null.",
             id="a number for an external ID",
@@ -68,4 +87,6 @@ def test_the_program_says_what_it_cannot_read(text: str, message: str, capsys: p
     """Input that is no array of cases ends with one line and status 2, not with a traceback."""
     assert main([], io.StringIO(text)) == 2
 
-    assert capsys.readouterr().err.startswith(message)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith(message)
