@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.onboarding import probes
 from chalicelib.onboarding.documents import trust_policy as documented_policy
 from chalicelib.onboarding.findings import Finding
-from chalicelib.trust import Decision, MalformedPolicyError, Request, Statement, TrustPolicy, decide
+from chalicelib.trust import Decision, MalformedPolicyError, Request, Statement, TrustPolicy, decide, stored_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -187,8 +187,7 @@ class _Judge:
 
 
 def _about_length(document: str | Mapping[str, Any]) -> Iterator[Finding]:
-    text = document if isinstance(document, str) else json.dumps(document, separators=(",", ":"))
-    length = sum(not character.isspace() for character in text)
+    length = stored_length(document)
     if length > STORED_LIMIT:
         yield _finding(
             "trust_policy_too_long",
@@ -202,7 +201,8 @@ def _corrected(
     document: str | Mapping[str, Any], policy: TrustPolicy, judge: _Judge, ours: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the pasted policy with our statement in place of those that concern us or let strangers in."""
-    pasted: Any = json.loads(document) if isinstance(document, str) else document
+    # Numbers as texts, as IAM compares them: one of five thousand digits is valid JSON, and no int of Python.
+    pasted: Any = json.loads(document, parse_int=str, parse_float=str) if isinstance(document, str) else document
     rows = pasted["Statement"] if isinstance(pasted["Statement"], list) else [pasted["Statement"]]
     our_sid = ours["Statement"][0]["Sid"]
     kept = [row for row, statement in zip(rows, policy.statements, strict=True) if judge.keeps(statement, our_sid)]

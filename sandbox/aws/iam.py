@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
 
-from chalicelib.trust import MalformedPolicyError, PermissionsPolicy, TrustPolicy
+from chalicelib.trust import MalformedPolicyError, PermissionsPolicy, TrustPolicy, stored_length
 from sandbox.aws.authentication import Authenticated
 from sandbox.aws.callers import PARTITION
 from sandbox.aws.errors import AwsError
@@ -100,7 +99,7 @@ class SandboxIam(Authenticated, IamResponse):
         except MalformedPolicyError as error:
             raise AwsError("MalformedPolicyDocument", str(error)) from None
         # White space does not count against the quota (IAM user guide, "IAM and AWS STS quotas").
-        if len(re.sub(r"\s", "", document)) > _TRUST_LIMIT:
+        if stored_length(document) > _TRUST_LIMIT:
             raise AwsError("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {_TRUST_LIMIT}", 409)
         missing = missing_principal(policy)
         if missing is not None:

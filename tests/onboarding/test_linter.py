@@ -183,3 +183,19 @@ def test_a_policy_over_the_quota_is_told(api: Api, connection: dict[str, Any]) -
     )
 
     assert _codes(_lint(api, connection, policy)) == ["trust_policy_too_long"]
+
+
+def test_a_number_no_program_holds_is_corrected_too(api: Api, connection: dict[str, Any]) -> None:
+    """A policy of others with a number of five thousand digits is JSON, and no reason to fail."""
+    policy = _policy(api, connection)
+    policy["Statement"].append(
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sts:AssumeRole",
+            "Condition": {"NumericGreaterThan": {"aws:MultiFactorAuthAge": "AGE"}},
+        }
+    )
+    del policy["Statement"][0]["Condition"]
+    result = _lint(api, connection, json.dumps(policy).replace('"AGE"', "9" * 1000 + "0" * 4000))
+    assert "trust_policy_too_long" in _codes(result)
