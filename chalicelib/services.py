@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from chalicelib.identifiers import sts_regions
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import boto3
     from botocore.config import Config
@@ -35,15 +39,22 @@ class Services:
         *,
         session: boto3.Session | None = None,
         clock: Callable[[], datetime] = now,
+        sleep: Callable[[float], None] = time.sleep,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self.sleep = sleep
         self.random_bytes = random_bytes
         self._session = session
         self._lock = threading.Lock()
         self._sts: dict[str, STSClient] = {}
         self._dynamodb: DynamoDBClient | None = None
+
+    @property
+    def sts_clients(self) -> Sequence[Callable[[], STSClient]]:
+        """STS where AssumeRole is called, in order."""
+        return [partial(self.sts, region) for region in sts_regions(self.settings.region)]
 
     def sts(self, region: str) -> STSClient:
         """Return the STS client of a region: sessions of a regional endpoint are valid in every region."""

@@ -68,6 +68,8 @@ class Settings:
     """ALLOWED_ORIGIN: the one web origin that may call the API from a browser; none by default."""
     connection_cache_seconds: int = 10
     """CONNECTION_CACHE_SECONDS: how long another process's change to a connection may go unseen here; at most 60."""
+    verification_settle_seconds: int = 7
+    """VERIFICATION_SETTLE_SECONDS: how long one verification waits for IAM to make a change known; at most 20."""
     log_level: str = "INFO"
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
     proxy_url: str | None = None
@@ -84,6 +86,7 @@ class Settings:
         service_role = source.required("SERVICE_ROLE_ARN", _service_role)
         allowed_origin = source.optional("ALLOWED_ORIGIN", _origin)
         cache_seconds = source.optional("CONNECTION_CACHE_SECONDS", _whole_number(0, 60))
+        settle_seconds = source.optional("VERIFICATION_SETTLE_SECONDS", _whole_number(0, 20))
         log_level = source.optional("LOG_LEVEL", _log_level)
         proxy_url = source.optional("PROXY_URL", _proxy_url)
         tokens = _token_rules(source)
@@ -96,6 +99,7 @@ class Settings:
             tokens=tokens,
             allowed_origin=allowed_origin,
             connection_cache_seconds=10 if cache_seconds is None else cache_seconds,
+            verification_settle_seconds=7 if settle_seconds is None else settle_seconds,
             log_level=log_level or "INFO",
             proxy_url=proxy_url,
         )

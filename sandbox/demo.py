@@ -109,6 +109,8 @@ class Journey:
         for kind, data in self._events(path, {"role_arn": role_arn}):
             if kind == "check":
                 self._out.check(data["title"], outcome=data["outcome"], expected=data["expected"])
+            elif kind == "waiting":
+                self._out.line(self._out.dim(f"{data['reason']} Trying again in {data['seconds']} s."))
             elif kind == "report":
                 report = data
         self._expect(bool(report), "the verification ends with a report", report)
@@ -119,6 +121,8 @@ class Journey:
             self._out.line(self._out.bad(finding["code"]) + f" (to be mended by the {finding['whose_fix']})")
             self._out.block(textwrap.fill(finding["message"], 96))
             self._out.block(textwrap.fill("Fix: " + finding["fix"], 96))
+            for edit in finding["edits"]:
+                self._out.line(self._out.dim(f"With it comes the whole {edit['document']} to paste."))
 
     def _list_models(self) -> str:
         models = self._call("GET", "/v1/models")["data"]

@@ -35,11 +35,14 @@ class World:
     services: Services
     gateway: LocalGateway
 
-    def __init__(self, *, port: int = 0, aws_port: int = 0, log_level: str = "WARNING") -> None:
+    def __init__(
+        self, *, port: int = 0, aws_port: int = 0, log_level: str = "WARNING", settle_seconds: int = 7
+    ) -> None:
         self.issuer = Issuer()
         self._port = port
         self._aws_port = aws_port
         self._log_level = log_level
+        self._settle_seconds = settle_seconds
 
     def __enter__(self) -> Self:
         """Start the local AWS, make its accounts and the table, and serve Rolecall."""
@@ -53,6 +56,7 @@ class World:
             service_role=self.accounts.service_role,
             tokens=self.issuer.rules(),
             log_level=self._log_level,
+            verification_settle_seconds=self._settle_seconds,
             aws_endpoint=self.aws.url,
         )
         self.services = Services(self.settings, session=self.accounts.service_session(self.aws.url, REGION))

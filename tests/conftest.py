@@ -17,5 +17,6 @@ def world() -> Iterator[World]:
     """Give the running sandbox. Tests share it, so each makes its own tenant and its own roles."""
     from sandbox.world import World
 
-    with World() as running:
+    # The local IAM knows its changes at once; the tests of waiting ask for it.
+    with World(settle_seconds=0) as running:
         yield running

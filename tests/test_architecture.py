@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "chat": {"errors"},
     "logs": set(),
     "settings": {"errors", "identifiers"},
-    "services": {"settings"},
+    "services": {"settings", "identifiers"},
     "bedrock": BELOW_ALL,
     "onboarding": BELOW_ALL | {"bedrock", "services"},
     "routes": BELOW_ALL | {"bedrock", "onboarding", "services", "settings"},

@@ -48,6 +48,8 @@ class Model:
     streaming: bool | None
     lifecycle: str
     regions: tuple[str, ...]
+    routes: tuple[str, ...] = ()
+    """The ARNs of the foundation models that a profile leads to, one for each region, as AWS lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,14 @@ class _Listed(NamedTuple):
     failure: AwsError | Unreachable | None = None
 
 
-def list_models(wire: Wire, credentials: Credentials, region: str) -> Catalog:
+def list_models(
+    wire: Wire, credentials: Credentials, region: str, *, with_application_profiles: bool = True
+) -> Catalog:
     """Ask for the lists side by side and join them; failures come with the catalog instead of being raised."""
+    kinds = _PROFILE_TYPES if with_application_profiles else _PROFILE_TYPES[:1]
     with ThreadPoolExecutor(max_workers=3, thread_name_prefix="catalog") as pool:
         asked_models = pool.submit(_foundation_models, wire, credentials, region)
-        asked_profiles = [pool.submit(_inference_profiles, wire, credentials, region, kind) for kind in _PROFILE_TYPES]
+        asked_profiles = [pool.submit(_inference_profiles, wire, credentials, region, kind) for kind in kinds]
     models, profiles = asked_models.result(), [asked.result() for asked in asked_profiles]
     return join(
         models.rows if models.failure is None else None,
@@ -151,7 +156,8 @@ def _through_profiles(
         if row is not None:
             regions = tuple(sorted({arn.split(":", 5)[3] for arn in arns if arn.count(":") >= 5} - {""}))
             name = _text(profile, "inferenceProfileName") or profile_id
-            yield _model(row, profile_id, name, is_profile=True, regions=regions)
+            model = _model(row, profile_id, name, is_profile=True, regions=regions)
+            yield replace(model, routes=tuple(sorted(arn for arn in arns if arn)))
 
 
 def _guessed(names: list[str]) -> Mapping[str, Any] | None:

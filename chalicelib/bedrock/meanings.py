@@ -178,6 +178,26 @@ ROWS: Final = (
     ),
     Row(
         "AccessDeniedException AccessDenied",
+        ("not authorized to perform", "permissions boundary"),
+        Meaning(
+            "permissions_boundary_denied",
+            "customer",
+            "The role's permissions boundary leaves Bedrock out: add this connection's permissions to the boundary too,"
+            " or take the boundary off the role.",
+        ),
+    ),
+    Row(
+        "AccessDeniedException AccessDenied",
+        ("not authorized to perform", "explicit deny"),
+        Meaning(
+            "explicitly_denied",
+            "customer",
+            "A statement of one of the role's policies denies this call, whatever another allows: take the call out of"
+            " that statement.",
+        ),
+    ),
+    Row(
+        "AccessDeniedException AccessDenied",
         ("not authorized to perform",),
         Meaning(
             "role_permission_denied",

@@ -12,20 +12,23 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from chalicelib.bedrock.failures import explain
 from chalicelib.bedrock.meanings import IDENTITY_CHANGED
 from chalicelib.bedrock.wire import AwsError, Credentials, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_sts import STSClient
 
     from chalicelib.identifiers import RoleArn
 
 log = logging.getLogger(__name__)
+
+StsClients: TypeAlias = "Sequence[Callable[[], STSClient]]"
+"""STS where it is asked: at home first, then where an account can't have switched it off."""
 
 SESSION_SECONDS: Final = 3600
 """The most that role chaining allows, and Lambda's own role makes every session a chained one."""
@@ -35,6 +38,7 @@ REFUSAL_LIFE: Final = timedelta(seconds=30)
 _EARLY: Final = timedelta(minutes=10)
 _LAST_MOMENT: Final = timedelta(minutes=1)
 _CAPACITY: Final = 1000
+_REGION_DISABLED: Final = "RegionDisabledException"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +69,38 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What STS gave: credentials, when they end, and the unique id (AROA...) of the role that they are of."""
+    """What STS gave: credentials, when they end, and the unique id (AROA...) of the role that they are of.
+
+    `sts_region` is where STS gave it: another region than this service's own when the account has STS off there.
+    """
 
     credentials: Credentials
     expires_at: datetime
     role_unique_id: str
+    sts_region: str
 
 
 def assume(
-    sts: STSClient, role_arn: RoleArn, external_id: str | None, *, session_policy: str, name: str, seconds: int
+    sts: StsClients, role_arn: RoleArn, external_id: str | None, *, session_policy: str, name: str, seconds: int
 ) -> Session:
     """Call AssumeRole. Raises `AwsError` or `Unreachable`.
 
     `name` becomes the session's name in the customer's CloudTrail: a connection and a purpose, nothing personal.
-    `external_id` None sends none at all, which only a probe may want.
+    `external_id` None sends none at all, which only a probe may want. A region's STS must be active in the account of
+    the role, not in ours (IAM guide, "Activate STS in a Region"): where it is not, the next client is asked.
     """
+    for client in sts[:-1]:
+        try:
+            return _assume_at(client(), role_arn, external_id, session_policy, name, seconds)
+        except AwsError as failure:
+            if failure.code != _REGION_DISABLED:
+                raise
+    return _assume_at(sts[-1](), role_arn, external_id, session_policy, name, seconds)
+
+
+def _assume_at(
+    sts: STSClient, role_arn: RoleArn, external_id: str | None, session_policy: str, name: str, seconds: int
+) -> Session:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  loaded with the client, not before
 
     try:
@@ -104,6 +125,7 @@ def assume(
         Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]),
         given["Expiration"],
         answer["AssumedRoleUser"]["AssumedRoleId"].partition(":")[0],
+        sts.meta.region_name,
     )
 
 
@@ -131,7 +153,7 @@ class Sessions:
     5. `forget` drops all that a connection has; an AssumeRole under way then ends in an entry that nobody reads.
     """
 
-    def __init__(self, sts: Callable[[], STSClient], clock: Callable[[], datetime], capacity: int = _CAPACITY) -> None:
+    def __init__(self, sts: StsClients, clock: Callable[[], datetime], capacity: int = _CAPACITY) -> None:
         self._sts = sts
         self._clock = clock
         self._capacity = capacity
@@ -187,18 +209,27 @@ class Sessions:
         return entry.session
 
     def _assume(self, grant: Grant) -> Session:
-        session = assume(
-            self._sts(),
-            grant.role_arn,
-            grant.external_id,
-            session_policy=grant.session_policy,
-            name=f"{grant.connection_id}.invoke",
-            seconds=SESSION_SECONDS,
-        )
+        try:
+            session = self._assume_for(grant, SESSION_SECONDS)
+        except AwsError as failure:
+            if explain(failure).code != "session_too_long":
+                raise
+            # IAM sets no role's longest session below an hour today; should one come, a shorter session still works.
+            session = self._assume_for(grant, PROBE_SECONDS)
         if grant.role_unique_id is not None and session.role_unique_id != grant.role_unique_id:
             # Whoever can delete and make roles in the account may not be whoever had this one verified.
             raise AwsError("sts", "AssumeRole", 403, IDENTITY_CHANGED, "The role is not the one that was verified.", "")
         return session
+
+    def _assume_for(self, grant: Grant, seconds: int) -> Session:
+        return assume(
+            self._sts,
+            grant.role_arn,
+            grant.external_id,
+            session_policy=grant.session_policy,
+            name=f"{grant.connection_id}.invoke",
+            seconds=seconds,
+        )
 
     def _refresh_beside(self, entry: _Entry, grant: Grant) -> None:
         with self._lock:

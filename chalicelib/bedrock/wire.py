@@ -11,7 +11,7 @@ import logging
 import random
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -63,13 +63,18 @@ class Credentials(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of Bedrock: `service` is the host's first part, `seconds` what a call may take, retry included."""
+    """An operation of AWS: `service` is the host's first part, `seconds` what a call may take, retry included.
+
+    `signed_as` is the service of the signature: both of Bedrock's sign as `bedrock`. `headers` go with every call.
+    """
 
     name: str
     service: str
     method: str
     path: str
     seconds: float = 20.0
+    signed_as: str = "bedrock"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 LIST_FOUNDATION_MODELS: Final = Operation("ListFoundationModels", "bedrock", "GET", "/foundation-models")
@@ -78,6 +83,15 @@ MODEL_AVAILABILITY: Final = Operation(
     "GetFoundationModelAvailability", "bedrock", "GET", "/foundation-model-availability/{model}"
 )
 CONVERSE: Final = Operation("Converse", "bedrock-runtime", "POST", "/model/{model}/converse", seconds=25.0)
+DESCRIBE_LIMITS: Final = Operation(
+    "DescribeLimits",
+    "dynamodb",
+    "POST",
+    "/",
+    seconds=5.0,
+    signed_as="dynamodb",
+    headers={"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.DescribeLimits"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +143,8 @@ class Wire:
         `unknown_region` for a region that no partition has.
         """
         url = address(operation, region, endpoint=self._endpoint, model=model, query=query)
-        request = _Request(operation, region, url, *_encoded(body))
+        octets, headers = _encoded(body)
+        request = _Request(operation, region, url, octets, {**headers, **operation.headers})
         deadline = self._clock() + operation.seconds
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -144,12 +159,21 @@ class Wire:
     def _try(self, credentials: Credentials, request: _Request, deadline: float) -> Answer:
         operation = request.operation
         left = max(0.1, deadline - self._clock())
+        headers = sign(
+            credentials,
+            request.region,
+            operation.method,
+            request.url,
+            request.body,
+            request.headers,
+            service=operation.signed_as,
+        )
         try:
             response = self._pool.urlopen(
                 operation.method,
                 request.url,
                 body=request.body or None,
-                headers=sign(credentials, request.region, operation.method, request.url, request.body, request.headers),
+                headers=headers,
                 redirect=False,
                 retries=False,
                 preload_content=False,
@@ -228,11 +252,18 @@ def path_segment(model: str) -> str:
 
 
 def sign(
-    credentials: Credentials, region: str, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    credentials: Credentials,
+    region: str,
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    service: str = "bedrock",
 ) -> dict[str, str]:
-    """Return the headers of a signed request. Both of Bedrock's services sign as `bedrock`."""
+    """Return the headers of a signed request."""
     request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
-    SigV4Auth(credentials, "bedrock", region).add_auth(request)  # type: ignore[arg-type]  # three names are enough
+    SigV4Auth(credentials, service, region).add_auth(request)  # type: ignore[arg-type]  # three names are enough
     return dict(request.headers.items())
 
 

@@ -8,7 +8,7 @@ and STS quotas"), STS AssumeRole (API reference), botocore's partition data.
 from chalicelib.identifiers.accounts import RoleArn, parse_account_id
 from chalicelib.identifiers.models import ModelId, parse_guardrail, parse_model_scope
 from chalicelib.identifiers.ours import ConnectionId, ExternalId
-from chalicelib.identifiers.regions import Partition, parse_region, partition_of, partitions
+from chalicelib.identifiers.regions import Partition, parse_region, partition_of, partitions, sts_regions
 
 __all__ = [
     "ConnectionId",
@@ -22,4 +22,5 @@ __all__ = [
     "parse_region",
     "partition_of",
     "partitions",
+    "sts_regions",
 ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import botocore
 
 from chalicelib.errors import ServiceError
+
+_STS_ALWAYS_ON: Final = {"aws": ("us-east-1", "us-west-2"), "aws-us-gov": ("us-gov-west-1", "us-gov-east-1")}
+"""Regions whose STS accounts rarely or never switch off (IAM guide, "Activate STS in a Region"), by partition."""
 
 
 class Partition(NamedTuple):
@@ -54,6 +57,12 @@ def parse_region(text: str, partition: str) -> str:
             fix=f"Choose a region of partition {partition}.",
         )
     return text
+
+
+def sts_regions(home: str) -> tuple[str, ...]:
+    """Return where AssumeRole is called: at home, then once elsewhere for accounts that have STS off at home."""
+    others = [region for region in _STS_ALWAYS_ON.get(partition_of(home).id, ()) if region != home]
+    return (home, *others[:1])
 
 
 def shown(text: str) -> str:

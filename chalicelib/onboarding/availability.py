@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock import converse
@@ -17,6 +17,7 @@ from chalicelib.bedrock.catalog import Catalog, Model, list_models
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.bedrock.wire import CONVERSE, MODEL_AVAILABILITY
 from chalicelib.identifiers import ModelId
+from chalicelib.onboarding import edits
 from chalicelib.onboarding.findings import Finding, bedrock_refused
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _SIDE_BY_SIDE: Final = 8
 _MOST_PROBES: Final = 25
 """Models that one request may invoke: each is a token on the customer's bill."""
 _REGION_OF_MODEL: Final = re.compile(r"arn:[a-z-]+:bedrock:(?P<region>[a-z0-9-]*)::foundation-model/")
+_DENIED_BY_POLICY: Final = frozenset({"role_permission_denied", "explicitly_denied", "scp_denied"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def availability(connection: Connection, credentials: Credentials, wire: Wire, *
         asked = {model: pool.submit(_ask, wire, credentials, connection.region, model) for model in behind}
         answers = {model: future.result() for model, future in asked.items()}
         rows = [
-            _listed(known[one], answers[known[one].foundation_model])
+            _listed(connection, known[one], answers[known[one].foundation_model])
             if one in known
             else _absent(one, catalog, connection)
             for one in ids
@@ -77,10 +79,11 @@ def _ask(wire: Wire, credentials: Credentials, region: str, model: str) -> dict[
         return failure
 
 
-def _listed(model: Model, answer: dict[str, Any] | AwsError | Unreachable) -> Availability:
+def _listed(connection: Connection, model: Model, answer: dict[str, Any] | AwsError | Unreachable) -> Availability:
     if isinstance(answer, (AwsError, Unreachable)):
         refusal = explain(answer)
-        return _row(model, None, bedrock_refused(refusal.code, refusal, model=model.id))
+        cure = edits.for_refusal(connection, refusal.code)
+        return _row(model, None, bedrock_refused(refusal.code, refusal, *cure, model=model.id))
     if answer.get("regionAvailability") == "NOT_AVAILABLE":
         return _row(model, False, _not_in_region(model.id))
     if answer.get("authorizationStatus") == "NOT_AUTHORIZED":
@@ -106,7 +109,7 @@ def _listed(model: Model, answer: dict[str, Any] | AwsError | Unreachable) -> Av
             _finding(
                 "model_subscription_required",
                 f"The account has not accepted the terms of {model.id}. {agreement.get('errorMessage') or ''}".strip(),
-                "An administrator of the account subscribes to it once: policies/marketplace-policy.json.",
+                "An administrator of the account subscribes to it once; this policy allows it.",
             ),
         )
     if answer.get("entitlementAvailability") == "NOT_AVAILABLE":
@@ -153,23 +156,26 @@ def _probed(row: Availability, connection: Connection, credentials: Credentials,
     try:
         wire.call(credentials, connection.region, CONVERSE, model=row.id, body=body)
     except (AwsError, Unreachable) as failure:
-        finding = _refused(row.id, failure, connection.region)
+        finding = refused(connection, row.id, failure)
         return Availability(row.id, row.name, row.provider, False, finding.code, finding, row.regions)
     return Availability(row.id, row.name, row.provider, True, row.reason, row.finding, row.regions)
 
 
-def _refused(model_id: str, failure: AwsError | Unreachable, home: str) -> Finding:
+def refused(connection: Connection, model_id: str, failure: AwsError | Unreachable) -> Finding:
+    """Return why AWS refused to invoke a model; a region that its profile leads to is named where AWS names it."""
     refusal = explain(failure)
+    cure = edits.for_refusal(connection, refusal.code)
     named = _REGION_OF_MODEL.search(failure.message) if isinstance(failure, AwsError) else None
-    if refusal.code in {"role_permission_denied", "scp_denied"} and named is not None and named["region"] != home:
+    if refusal.code in _DENIED_BY_POLICY and named is not None and named["region"] != connection.region:
         region = named["region"] or "the unspecified region of a global profile"
-        return _finding(
+        found = _finding(
             "destination_region_denied",
             f"{model_id} leads to {region}, where calling its model is denied.",
             "Allow the model there, in the role's policy and the organization's, or take a profile of other regions.",
             region=region,
         )
-    return bedrock_refused(refusal.code, refusal, model=model_id)
+        return replace(found, edits=cure)
+    return bedrock_refused(refusal.code, refusal, *cure, model=model_id)
 
 
 def _not_in_region(model_id: str) -> Finding:

@@ -98,7 +98,8 @@ def is_usable(results: Sequence[Result]) -> bool:
 def all_findings(results: Sequence[Result], role_arn: RoleArn) -> tuple[Finding, ...]:
     """Return every finding once, in table order; the ways in which strangers got in become one finding."""
     let_in = strangers_let_in(results)
-    first = (findings.external_id_not_enforced(role_arn, let_in),) if let_in else ()
+    edits = [edit for result in results if result.check.id in let_in[:1] for f in result.findings for edit in f.edits]
+    first = (findings.external_id_not_enforced(role_arn, let_in, *edits),) if let_in else ()
     order = {check.id: at for at, check in enumerate(CHECKS)}
     rest = [
         finding

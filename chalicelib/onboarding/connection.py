@@ -98,6 +98,10 @@ class Connection:
         """The external ID that the role must stop taking before its replacement is complete."""
         return self.external_id if self.pending_external_id else self.retiring_external_id
 
+    def promoted(self) -> Connection:
+        """Return the connection with the external ID under test in use."""
+        return replace(self, external_id=self.id_under_test, pending_external_id=None)
+
     @property
     def accepted_ids(self) -> tuple[ExternalId, ...]:
         """What the documents have the role take: the ID in use, and the new one beside it while both are needed."""

@@ -11,14 +11,28 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.failures import AwsRefusal
     from chalicelib.errors import WhoseFix
     from chalicelib.identifiers import RoleArn
-    from chalicelib.onboarding.connection import Connection
+    from chalicelib.onboarding.edits import Edit
 
 Severity = Literal["error", "warning", "info"]
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """A cause that AWS's answer does not tell from others, and what to do if it is this one."""
+
+    code: str
+    message: str
+    fix: str
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to tell the customer. `evidence` holds AWS's code and request id, and what was asked for."""
+    """One thing to tell the customer. `evidence` holds AWS's code and request id, and what was asked for.
+
+    `edits` are documents that cure it, to paste as they are. Where the cause is not certain, `suspects` are in the
+    order of how likely they are.
+    """
 
     code: str
     severity: Severity
@@ -26,26 +40,8 @@ class Finding:
     message: str
     fix: str
     evidence: Mapping[str, str] = field(default_factory=dict)
-
-
-def assume_role_denied(
-    connection: Connection, role_arn: RoleArn, service_role: RoleArn, refusal: AwsRefusal
-) -> Finding:
-    """Say that STS refused the right external ID: one sentence for every cause, so each is named, likely ones first."""
-    return Finding(
-        "assume_role_denied",
-        "error",
-        "customer",
-        f"AWS did not let us assume {role_arn} with this connection's external ID. It gives the same answer when the"
-        f" role does not exist, when its trust policy does not name us, and when it asks for another external ID.",
-        f"1. Check that a role named {role_arn.name} exists in account {role_arn.account_id}."
-        f" 2. Replace its trust policy by this connection's: it names {service_role} and external ID"
-        f" {connection.external_id}."
-        " 3. If you changed it a moment ago, wait a minute and verify again: IAM takes some seconds."
-        " 4. If it still fails, ask your AWS administrator whether an organization policy (SCP or RCP) denies"
-        " sts:AssumeRole to other accounts.",
-        _evidence(refusal, role_arn=str(role_arn)),
-    )
+    edits: tuple[Edit, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
 
 _STRANGERS = {
@@ -56,7 +52,7 @@ _STRANGERS = {
 }
 
 
-def external_id_not_enforced(role_arn: RoleArn, let_in: Sequence[str]) -> Finding:
+def external_id_not_enforced(role_arn: RoleArn, let_in: Sequence[str], *edits: Edit) -> Finding:
     """Say that the role let probes in that it must refuse; `let_in` holds the ids of those checks."""
     ways = [_STRANGERS[check] for check in let_in]
     return Finding(
@@ -69,10 +65,11 @@ def external_id_not_enforced(role_arn: RoleArn, let_in: Sequence[str]) -> Findin
         " sts:ExternalId, without IfExists, ForAllValues, StringLike or IgnoreCase, and no second statement may allow"
         " sts:AssumeRole without it. Then verify again.",
         {"role_arn": str(role_arn), "let_in": ", ".join(let_in)},
+        edits,
     )
 
 
-def outgoing_id_still_taken(role_arn: RoleArn, outgoing: str) -> Finding:
+def outgoing_id_still_taken(role_arn: RoleArn, outgoing: str, *edits: Edit) -> Finding:
     """Say that the role takes the new external ID and the one that it replaces."""
     return Finding(
         "old_external_id_still_accepted",
@@ -81,6 +78,7 @@ def outgoing_id_still_taken(role_arn: RoleArn, outgoing: str) -> Finding:
         f"{role_arn} takes the new external ID, which is in use from now on, and still takes the old one, {outgoing}.",
         "Replace the trust policy by this connection's, which now names the new ID alone, and verify again.",
         {"role_arn": str(role_arn), "old_external_id": outgoing},
+        edits,
     )
 
 
@@ -104,11 +102,11 @@ def probe_inconclusive(check_title: str, refusal: AwsRefusal) -> Finding:
         refusal.whose_fix or "aws",
         f"The check “{check_title}” got no clear answer: {refusal.message}",
         refusal.fix or "Verify again in a minute.",
-        _evidence(refusal),
+        evidence_of(refusal),
     )
 
 
-def bedrock_refused(code: str, refusal: AwsRefusal, **asked: str) -> Finding:
+def bedrock_refused(code: str, refusal: AwsRefusal, *edits: Edit, **asked: str) -> Finding:
     """Say that Bedrock refused a call that the role's permissions should allow, or that a model can't be called."""
     return Finding(
         code,
@@ -116,7 +114,8 @@ def bedrock_refused(code: str, refusal: AwsRefusal, **asked: str) -> Finding:
         refusal.whose_fix or "customer",
         refusal.message,
         refusal.fix or "Attach this connection's permissions policy to the role, then verify again.",
-        _evidence(refusal, **asked),
+        evidence_of(refusal, **asked),
+        edits,
     )
 
 
@@ -143,6 +142,34 @@ def nothing_to_invoke() -> Finding:
     )
 
 
-def _evidence(refusal: AwsRefusal, **more: str) -> dict[str, str]:
+def sts_off_at_home(home: str, used: str) -> Finding:
+    """Say that the account has STS off in our region, and that another region's was used instead."""
+    return Finding(
+        "sts_region_disabled",
+        "warning",
+        "customer",
+        f"STS is not active for {home} in your account, so the role is assumed in {used} instead; each session costs"
+        " one call more.",
+        f"Activate STS for {home}: IAM console, Account settings, Security Token Service.",
+        {"region": home, "used": used},
+    )
+
+
+def over_privileged(role_arn: RoleArn, *edits: Edit) -> Finding:
+    """Say that the role may do more than Bedrock. What we do with it is bound by our session policy all the same."""
+    return Finding(
+        "over_privileged",
+        "warning",
+        "customer",
+        f"{role_arn} allows more than Amazon Bedrock: a session of it could ask DynamoDB for the account's limits."
+        " Every session that Rolecall takes is held to Bedrock by its session policy, whatever the role allows.",
+        "Give the role this connection's permissions policy alone, and take every other policy off it.",
+        {"role_arn": str(role_arn), "allowed": "dynamodb:DescribeLimits"},
+        edits,
+    )
+
+
+def evidence_of(refusal: AwsRefusal, **more: str) -> dict[str, str]:
+    """Return AWS's code and request id, and what was asked for."""
     evidence = {"aws_code": refusal.aws_code, "aws_request_id": refusal.aws_request_id, **more}
     return {name: value for name, value in evidence.items() if value}

@@ -87,7 +87,7 @@ class Life:
         ids = {str(one) for one in (connection.external_id, connection.outgoing_id, connection.id_under_test) if one}
         found: list[Finding] = []
         removed: bool | None = True
-        sts = self._services.sts(self._services.settings.region)
+        sts = self._services.sts_clients
         for role in roles:
             for external_id in sorted(ids):
                 match probes.assume_as_stranger(sts, role, external_id, str(connection.id)):

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.bedrock.failures import explain
 from chalicelib.bedrock.sessions import PROBE_SECONDS, assume
-from chalicelib.bedrock.wire import AwsError, Unreachable
+from chalicelib.bedrock.wire import DESCRIBE_LIMITS, AwsError, Unreachable
 from chalicelib.identifiers import ExternalId
-from chalicelib.onboarding.documents import deny_everything_policy
+from chalicelib.onboarding.documents import deny_everything_policy, excess_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mypy_boto3_sts import STSClient
-
     from chalicelib.bedrock.failures import AwsRefusal
-    from chalicelib.bedrock.sessions import Grant, Session
+    from chalicelib.bedrock.sessions import Grant, Session, StsClients
+    from chalicelib.bedrock.wire import Wire
     from chalicelib.identifiers import RoleArn
 
 
@@ -50,7 +49,7 @@ Outcome = Passed | Refused | Inconclusive
 _ACCESS_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
-def assume_as_agreed(sts: STSClient, grant: Grant) -> Session | Refused | Inconclusive:
+def assume_as_agreed(sts: StsClients, grant: Grant) -> Session | Refused | Inconclusive:
     """Assume the role with the external ID of the connection, under the session policy that calls will have."""
     try:
         return assume(
@@ -65,7 +64,7 @@ def assume_as_agreed(sts: STSClient, grant: Grant) -> Session | Refused | Inconc
         return outcome_of(failure)
 
 
-def assume_as_stranger(sts: STSClient, role_arn: RoleArn, external_id: str | None, connection_id: str) -> Outcome:
+def assume_as_stranger(sts: StsClients, role_arn: RoleArn, external_id: str | None, connection_id: str) -> Outcome:
     """Try to get in as someone who does not have the external ID.
 
     If AWS lets us in, the credentials go no further than this function, and a policy that denies everything binds them.
@@ -82,6 +81,44 @@ def assume_as_stranger(sts: STSClient, role_arn: RoleArn, external_id: str | Non
     except (AwsError, Unreachable) as failure:
         return outcome_of(failure)
     return Passed()
+
+
+def may_do_more(sts: StsClients, grant: Grant, wire: Wire) -> bool:
+    """Whether the role allows more than Bedrock, as far as one harmless call tells: False where the answer is unclear.
+
+    The session's own policy allows that one call and nothing else, not even Bedrock.
+    """
+    try:
+        session = assume(
+            sts,
+            grant.role_arn,
+            grant.external_id,
+            session_policy=excess_policy(),
+            name=f"{grant.connection_id}.excess",
+            seconds=PROBE_SECONDS,
+        )
+        wire.call(session.credentials, grant.region, DESCRIBE_LIMITS, body={})
+    except (AwsError, Unreachable):
+        return False
+    return True
+
+
+def runs_as(sts: StsClients, service_role: RoleArn) -> bool:
+    """Whether this service runs as its role; True where STS does not tell. A session's ARN leaves the role's path out.
+
+    GetCallerIdentity needs no permission.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  loaded with the client, not before
+
+    try:
+        arn = sts[0]().get_caller_identity()["Arn"]
+    except (BotoCoreError, ClientError):
+        return True
+    account, kind = arn.split(":", 5)[4:]
+    return account == service_role.account_id and kind.split("/")[:2] in (
+        ["assumed-role", service_role.name],
+        ["role", service_role.name],
+    )
 
 
 def outcome_of(failure: AwsError | Unreachable) -> Refused | Inconclusive:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from chalicelib.identifiers import RoleArn
     from chalicelib.onboarding.connection import Connection
+    from chalicelib.onboarding.edits import Edit
     from chalicelib.onboarding.findings import Finding
 
 IAM_SETTLES_SECONDS = 10
@@ -25,11 +26,12 @@ def report(
     *,
     checked_at: datetime,
     duration_ms: int,
+    attempts: int = 1,
     more: Sequence[Finding] = (),
 ) -> dict[str, object]:
     """Return the report as JSON values; checks stand in table order, whatever order they ended in.
 
-    `more` holds findings that belong to no single check.
+    `more` holds findings that belong to no single check; `attempts` is how often the probes were run.
     """
     by_id = {result.check.id: result for result in results}
     return {
@@ -42,6 +44,7 @@ def report(
         "checked_at": checked_at.isoformat(timespec="milliseconds"),
         "retry_after": _retry_after(results),
         "duration_ms": duration_ms,
+        "attempts": attempts,
     }
 
 
@@ -65,7 +68,22 @@ def finding_row(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "fix": finding.fix,
         "evidence": dict(finding.evidence),
+        "edits": [edit_row(edit) for edit in finding.edits],
+        "suspects": [
+            {
+                "code": suspect.code,
+                "message": suspect.message,
+                "fix": suspect.fix,
+                "edits": [edit_row(edit) for edit in suspect.edits],
+            }
+            for suspect in finding.suspects
+        ],
     }
+
+
+def edit_row(edit: Edit) -> dict[str, object]:
+    """Return an edit as JSON values."""
+    return {"document": edit.document, "title": edit.title, "json": edit.json}
 
 
 def _retry_after(results: Sequence[Result]) -> int | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.wire import Wire
+    from chalicelib.onboarding.patience import Waiting
     from chalicelib.onboarding.registry import Actor, Registry
     from chalicelib.onboarding.turnstile import Turnstile
     from chalicelib.services import Services
@@ -93,8 +94,8 @@ class Verifier:
         tested = replace(connection, external_id=connection.id_under_test)
         return Subject(connection, grant_of(tested, role_arn), own, invoke)
 
-    def start(self, subject: Subject, actor: Actor) -> Iterator[Result | dict[str, object]]:
-        """Return the run, whose turn it now is: it yields each check's result as it is done, and last the report.
+    def start(self, subject: Subject, actor: Actor) -> Iterator[Result | Waiting | dict[str, object]]:
+        """Return the run, whose turn it now is: it yields results, a word before each pause, and last the report.
 
         Raises `verification_running` or `too_many_verifications` at once; the run itself raises `connection_changed`
         when another request changed the connection meanwhile, and has then written nothing.
@@ -102,22 +103,22 @@ class Verifier:
         ticket = self._turnstile.enter(subject.connection)
         return self._run(subject, actor, ticket)
 
-    def _run(self, subject: Subject, actor: Actor, ticket: str) -> Iterator[Result | dict[str, object]]:
+    def _run(self, subject: Subject, actor: Actor, ticket: str) -> Iterator[Result | Waiting | dict[str, object]]:
         try:
             yield from self._verify(subject, actor)
         finally:
             self._turnstile.leave(subject.connection, ticket)
 
-    def _verify(self, subject: Subject, actor: Actor) -> Iterator[Result | dict[str, object]]:
+    def _verify(self, subject: Subject, actor: Actor) -> Iterator[Result | Waiting | dict[str, object]]:
         before, role_arn = subject.connection, subject.grant.role_arn
         started = time.monotonic()
         # What was remembered of this connection may be what the customer has just mended.
         self._sessions.forget(str(before.id))
-        own_region = self._services.settings.region
-        verification = Verification(subject, self._services.sts(own_region), self._wire, self._services.random_bytes)
+        verification = Verification(subject, self._services, self._wire)
         yield from verification.run()
         results, now = verification.results, self._services.clock()
-        more = verification.try_outgoing_id() if verdict(results) is Verdict.VERIFIED else ()
+        if verdict(results) is Verdict.VERIFIED:
+            verification.try_outgoing_id()
         after = after_verification(
             before,
             role_arn,
@@ -134,7 +135,8 @@ class Verifier:
             after,
             checked_at=now,
             duration_ms=round((time.monotonic() - started) * 1000),
-            more=more,
+            attempts=verification.attempts,
+            more=verification.more,
         )
         self._registry.save(before, after, f"verification_{verdict(results).value}", actor, answer)
         yield answer

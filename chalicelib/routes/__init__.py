@@ -37,7 +37,7 @@ def create_app(services: Services) -> Chalice:
 
     table = Table(lambda: services.dynamodb, settings.table_name)
     registry = Registry(table, clock=services.clock, random_bytes=services.random_bytes)
-    sessions = Sessions(lambda: services.sts(settings.region), services.clock)
+    sessions = Sessions(services.sts_clients, services.clock)
     served = ServedConnections(registry, services.clock, settings.connection_cache_seconds)
     wire = Wire(endpoint=settings.aws_endpoint, proxy=settings.proxy_url)
 

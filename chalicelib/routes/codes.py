@@ -94,6 +94,8 @@ CODES: Final[dict[str, Row]] = {
     "role_identity_changed": Row(403, _PERMISSION, "The role was deleted and made anew since it was verified."),
     "operator_may_not_assume": Row(403, _PERMISSION, "This service's own role lacks sts:AssumeRole on the role."),
     "role_permission_denied": Row(403, _PERMISSION, "The role lets us in but its permissions do not allow the call."),
+    "permissions_boundary_denied": Row(403, _PERMISSION, "The role's permissions boundary does not allow the call."),
+    "explicitly_denied": Row(403, _PERMISSION, "A policy of the role denies the call in so many words."),
     "model_access_denied": Row(403, _PERMISSION, "The account has no access to the model."),
     "model_subscription_required": Row(403, _PERMISSION, "The account must subscribe to the model first."),
     "model_use_case_required": Row(403, _PERMISSION, "The account must fill in the model's use case form first."),

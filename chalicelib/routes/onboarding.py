@@ -8,9 +8,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServiceError
+from chalicelib.onboarding.checks import Result
 from chalicelib.onboarding.documents import documents
 from chalicelib.onboarding.life import teardown_steps
 from chalicelib.onboarding.linter import lint
+from chalicelib.onboarding.patience import Waiting
 from chalicelib.onboarding.registry import Actor
 from chalicelib.onboarding.report import check_row, finding_row
 from chalicelib.routes import bodies
@@ -189,13 +191,22 @@ class OnboardingRoutes:
         return Reply(row, status=status, headers={"ETag": f'"{connection.version}"'})
 
 
-def _events(steps: Iterator[Any], request_id: str) -> Iterator[str]:
+def _events(steps: Iterator[Result | Waiting | dict[str, object]], request_id: str) -> Iterator[str]:
     try:
         for step in steps:
-            kind, data = ("report", step) if isinstance(step, dict) else ("check", check_row(step))
-            yield f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+            match step:
+                case Waiting():
+                    yield _event("waiting", asdict(step))
+                case Result():
+                    yield _event("check", check_row(step))
+                case _:
+                    yield _event("report", step)
     except ServiceError as error:
-        yield f"event: error\ndata: {json.dumps(envelope(error, request_id))}\n\n"
+        yield _event("error", envelope(error, request_id))
+
+
+def _event(name: str, data: object) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
 def _actor(request: Request, caller: Caller) -> Actor:

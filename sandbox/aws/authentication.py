@@ -161,7 +161,7 @@ class Authenticated:
         return AwsError(WORDS[self.SERVICE].unknown_operation, f"Could not find operation {operation[:100]}")
 
     def _play_fault(self, service: str, operation: str, record: dict[str, Any]) -> None:
-        fault = FAULTS.take(service, operation)
+        fault = FAULTS.take(service, operation, self.region)  # type: ignore[attr-defined]  # moto's
         if fault is None:
             return
         if fault.kind == "error":

@@ -24,7 +24,7 @@ _STREAMED: Final = ("ConverseStream", "*")
 _SERVICES: Final = ("sts", "iam", "dynamodb", "bedrock", "bedrock-runtime")
 _IAM_CHANGES: Final = ("AssumeRole", "CreateRole", "UpdateAssumeRolePolicy", "*")
 _TEXTS: Final = ("service", "operation", "kind")
-_FIELDS: Final = frozenset((*_TEXTS, "times", "after_events", "code", "seconds"))
+_FIELDS: Final = frozenset((*_TEXTS, "times", "after_events", "code", "seconds", "region"))
 _LONGEST: Final = 600
 
 
@@ -80,9 +80,12 @@ class Fault:
     code: str | None = None
     seconds: float | None = None
     until: float | None = None
+    region: str | None = None
 
-    def concerns(self, service: str, operation: str) -> bool:
-        """Whether it is meant for this operation; `bedrock` means both of Bedrock's services."""
+    def concerns(self, service: str, operation: str, region: str | None = None) -> bool:
+        """Whether it is meant for this operation, in this region; `bedrock` means both of Bedrock's services."""
+        if self.region not in {None, region}:
+            return False
         mine = self.service in {"*", service} or (self.service == "bedrock" and service == "bedrock-runtime")
         return mine and self.operation in {"*", operation}
 
@@ -110,20 +113,22 @@ class Faults:
             self._faults.append(fault)
         return fault
 
-    def take(self, service: str, operation: str) -> Fault | None:
+    def take(self, service: str, operation: str, region: str = "") -> Fault | None:
         """Use up a fault that is played before the answer."""
-        return self._take(service, operation, lambda fault: fault.kind in _REQUEST_KINDS and not fault.in_stream)
+        return self._take(
+            service, operation, region, lambda fault: fault.kind in _REQUEST_KINDS and not fault.in_stream
+        )
 
-    def take_stream(self, service: str, operation: str) -> Fault | None:
+    def take_stream(self, service: str, operation: str, region: str = "") -> Fault | None:
         """Use up a fault that is played within a stream."""
-        return self._take(service, operation, lambda fault: fault.in_stream)
+        return self._take(service, operation, region, lambda fault: fault.in_stream)
 
     def hides_last_change(self) -> bool:
         """Use up a fault that hides the last change of each role from AssumeRole."""
         return self._next(lambda fault: fault.kind == "not_yet") is not None
 
-    def _take(self, service: str, operation: str, fits: Callable[[Fault], bool]) -> Fault | None:
-        return self._next(lambda fault: fits(fault) and fault.concerns(service, operation))
+    def _take(self, service: str, operation: str, region: str, fits: Callable[[Fault], bool]) -> Fault | None:
+        return self._next(lambda fault: fits(fault) and fault.concerns(service, operation, region))
 
     def _next(self, fits: Callable[[Fault], bool]) -> Fault | None:
         with self._lock:
@@ -185,6 +190,7 @@ def _parse(body: object) -> Fault:
         _code(body),
         seconds,
         time.monotonic() + seconds if passing and seconds is not None else None,
+        _region(body),
     )
 
 
@@ -228,6 +234,13 @@ def _seconds(body: dict[str, Any]) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LONGEST:
         raise FaultError(f"seconds must be a number from 0 to {_LONGEST}.")
     return value
+
+
+def _region(body: dict[str, Any]) -> str | None:
+    region = body.get("region")
+    if region is not None and not (isinstance(region, str) and re.fullmatch(r"[a-z0-9-]{3,30}", region, re.ASCII)):
+        raise FaultError("region must be an AWS region; the fault is then for calls signed for it.")
+    return region
 
 
 def _code(body: dict[str, Any]) -> str | None:

@@ -59,7 +59,7 @@ def converse_stream(service: BedrockService) -> Answer:
     made, trace = _replied(service, request, _INVOKE_STREAM)
     ending = {"metrics": {"latencyMs": _milliseconds(started)}, **_echoed(request), **trace}
     events = events_of(made, _native_fields(request, made), ending)
-    fault = FAULTS.take_stream("bedrock-runtime", "ConverseStream")
+    fault = FAULTS.take_stream("bedrock-runtime", "ConverseStream", service.region)
     body = frames(events, fault, Link(service.socket))
     headers = {"content-type": CONTENT_TYPE, "x-amzn-requestid": service.request_id}
     # In process, without a server, moto's client wants the whole body.

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -17,7 +18,7 @@ from botocore.stub import Stubber
 from chalicelib.bedrock.sessions import Grant, Sessions, assume
 from chalicelib.bedrock.wire import AwsError, Credentials
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import RoleArn
+from chalicelib.identifiers import RoleArn, sts_regions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,7 @@ class FarSts:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.meta = SimpleNamespace(region_name="us-east-1")
         self.calls: list[dict[str, Any]] = []
         self.refusal: str | None = None
         self.before_answer: Callable[[], object] = lambda: None
@@ -85,7 +87,7 @@ def sts(clock: Clock) -> FarSts:
 @pytest.fixture
 def sessions(clock: Clock, sts: FarSts) -> Sessions:
     """Give an empty cache over the far side."""
-    return Sessions(lambda: sts, clock)  # type: ignore[arg-type,return-value]
+    return Sessions([lambda: sts], clock)  # type: ignore[list-item,return-value]
 
 
 def _wait_until(done: Callable[[], bool]) -> None:
@@ -111,7 +113,12 @@ def test_what_is_asked_of_sts() -> None:
     with Stubber(client) as stub:
         stub.add_response("assume_role", {"Credentials": given, "AssumedRoleUser": user}, asked)
         session = assume(
-            client, ROLE, "rolecall-x", session_policy=GRANT.session_policy, name="conn-a.invoke", seconds=3600
+            [lambda: client],
+            ROLE,
+            "rolecall-x",
+            session_policy=GRANT.session_policy,
+            name="conn-a.invoke",
+            seconds=3600,
         )
 
     assert session.credentials == Credentials("ASIA" + "X" * 16, "s", "t")
@@ -261,7 +268,7 @@ def test_no_separator_makes_two_grants_one(sessions: Sessions) -> None:
 
 def test_the_cache_is_bounded(clock: Clock, sts: FarSts) -> None:
     """The session used longest ago makes room."""
-    sessions = Sessions(lambda: sts, clock, capacity=3)  # type: ignore[arg-type,return-value]
+    sessions = Sessions([lambda: sts], clock, capacity=3)  # type: ignore[list-item,return-value]
     grants = [replace(GRANT, external_id=f"rolecall-{n}") for n in range(4)]
     for grant in grants:
         sessions.credentials(grant)
@@ -283,7 +290,7 @@ def test_a_failure_of_sts_is_typed() -> None:
     with Stubber(client) as stub:
         stub.add_client_error("assume_role", "AccessDenied", "no", 403)
         with pytest.raises(AwsError) as refused:
-            assume(client, ROLE, None, session_policy="{}", name="conn-a.negprobe", seconds=900)
+            assume([lambda: client], ROLE, None, session_policy="{}", name="conn-a.negprobe", seconds=900)
 
     assert (refused.value.service, refused.value.operation, refused.value.status, refused.value.code) == (
         "sts",
@@ -291,3 +298,62 @@ def test_a_failure_of_sts_is_typed() -> None:
         403,
         "AccessDenied",
     )
+
+
+def test_sts_is_asked_elsewhere_where_an_account_has_it_off() -> None:
+    """RegionDisabled is about the region of STS, not about the role: one other region is asked, and says where."""
+    here, there = (
+        boto3.client("sts", region_name=region, aws_access_key_id="a", aws_secret_access_key="b")
+        for region in sts_regions("eu-south-2")
+    )
+    given = {"AccessKeyId": "ASIA" + "X" * 16, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": START}
+    user = {"AssumedRoleId": "AROAEXAMPLEEXAMPLE:conn-a.invoke", "Arn": "arn:aws:sts::444455556666:assumed-role/a/b"}
+    with Stubber(here) as off, Stubber(there) as on:
+        off.add_client_error("assume_role", "RegionDisabledException", "STS is not activated in this region", 403)
+        on.add_response("assume_role", {"Credentials": given, "AssumedRoleUser": user})
+        session = assume(
+            [lambda: here, lambda: there], ROLE, "rolecall-x", session_policy="{}", name="conn-a.verify", seconds=900
+        )
+        off.add_client_error("assume_role", "AccessDenied", "no", 403)
+        with pytest.raises(AwsError, match="AccessDenied"):
+            assume([lambda: here, lambda: there], ROLE, None, session_policy="{}", name="conn-a.negprobe", seconds=900)
+
+    assert session.sts_region == "us-east-1"
+
+
+@pytest.mark.parametrize(
+    ("home", "asked"),
+    [
+        ("eu-central-1", ("eu-central-1", "us-east-1")),
+        ("us-east-1", ("us-east-1", "us-west-2")),
+        ("us-gov-west-1", ("us-gov-west-1", "us-gov-east-1")),
+        ("eusc-de-east-1", ("eusc-de-east-1",)),
+    ],
+)
+def test_sts_never_leaves_its_partition(home: str, asked: tuple[str, ...]) -> None:
+    """The other region is one of the same partition; a partition of one region has none."""
+    assert sts_regions(home) == asked
+
+
+def test_a_role_with_short_sessions_gets_a_short_session(clock: Clock) -> None:
+    """Asked for longer than the role allows, STS refuses instead of giving less: once more, for the least there is."""
+    client = boto3.client("sts", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    asked = {
+        "RoleArn": str(ROLE),
+        "RoleSessionName": "conn-a.invoke",
+        "Policy": GRANT.session_policy,
+        "ExternalId": "rolecall-x",
+    }
+    text = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    expires = START + timedelta(seconds=900)
+    given = {"AccessKeyId": "ASIA" + "X" * 16, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": expires}
+    user = {"AssumedRoleId": "AROAEXAMPLEEXAMPLE:conn-a.invoke", "Arn": "arn:aws:sts::444455556666:assumed-role/a/b"}
+    with Stubber(client) as stub:
+        stub.add_client_error(
+            "assume_role", "ValidationError", text, 400, expected_params=asked | {"DurationSeconds": 3600}
+        )
+        stub.add_response(
+            "assume_role", {"Credentials": given, "AssumedRoleUser": user}, asked | {"DurationSeconds": 900}
+        )
+        assert Sessions([lambda: client], clock).credentials(GRANT).token == "t"
+        stub.assert_no_pending_responses()

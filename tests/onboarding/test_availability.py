@@ -133,7 +133,7 @@ def test_what_aws_would_not_say_is_not_guessed(world: World) -> None:
     )
     row = connected.rows()[NOVA]
 
-    assert (row["available"], row["reason"]) == (None, "role_permission_denied")
+    assert (row["available"], row["reason"]) == (None, "explicitly_denied")
 
 
 def test_a_probe_is_yes_or_no(world: World) -> None:

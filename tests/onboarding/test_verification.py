@@ -203,14 +203,14 @@ def test_a_region_without_bedrock_is_told_as_such(api: Api, customer: Customer) 
 
 
 def test_what_was_asked_of_aws(world: World, onboarded: Onboarded) -> None:
-    """A run makes five AssumeRole calls and at most five more, none of them with our own credentials at Bedrock."""
+    """A run makes at most ten calls: five probes, one for excess rights, and none at Bedrock as ourselves."""
     world.aws.calls.clear()
     onboarded.verify()
     calls = world.aws.calls.rows()
     bedrock = [call for call in calls if call["service"].startswith("bedrock")]
 
-    assert len([call for call in calls if call["operation"] == "AssumeRole"]) == 5
-    assert len([call for call in calls if call["service"] != "dynamodb"]) <= 10
+    assert len([call for call in calls if call["operation"] == "AssumeRole"]) == 6
+    assert len([call for call in calls if call["account"] != "111122223333" or call["service"] == "sts"]) <= 10
     assert {call["principal"].rpartition("/")[2] for call in bedrock} == {f"{onboarded.connection['id']}.verify"}
 
 
@@ -394,7 +394,7 @@ def test_the_session_may_do_nothing_but_bedrock(world: World, onboarded: Onboard
     role = RoleArn.parse(onboarded.role_arn)
     policy = session_policy(_as_connection(registry_view))
     session = assume(
-        world.services.sts("us-east-1"),
+        world.services.sts_clients,
         role,
         registry_view["external_id"],
         session_policy=policy,

@@ -128,6 +128,19 @@ def session_policy(connection: Connection) -> str:
     return _session(Scope.of(connection))
 
 
+def marketplace_policy() -> dict[str, Json]:
+    """Return what an administrator needs, once, to subscribe an account to a model. No role of ours has it."""
+    return templates.policy("marketplace-policy.json", {})
+
+
+def excess_policy() -> str:
+    """Return the session policy of the probe for rights beyond Bedrock: one call that tells nothing of the account.
+
+    DescribeLimits answers the account's quotas, which are not read; whether it answers is what is asked.
+    """
+    return '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"dynamodb:DescribeLimits","Resource":"*"}]}'
+
+
 def deny_everything_policy() -> str:
     """Return the session policy of a session that nobody should get."""
     return '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}'
