@@ -5,3 +5,4 @@ from chalicelib.services import Services
 from chalicelib.settings import Settings
 
 app = create_app(Services(Settings.from_environment()))
+reverify = app.handler_map["reverify"]

@@ -70,6 +70,8 @@ class Settings:
     """CONNECTION_CACHE_SECONDS: how long another process's change to a connection may go unseen here; at most 60."""
     verification_settle_seconds: int = 7
     """VERIFICATION_SETTLE_SECONDS: how long one verification waits for IAM to make a change known; at most 20."""
+    reverify_hours: int = 6
+    """REVERIFY_HOURS: how often each role is verified anew without being asked; 0 for never, at most 168."""
     log_level: str = "INFO"
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
     proxy_url: str | None = None
@@ -87,6 +89,7 @@ class Settings:
         allowed_origin = source.optional("ALLOWED_ORIGIN", _origin)
         cache_seconds = source.optional("CONNECTION_CACHE_SECONDS", _whole_number(0, 60))
         settle_seconds = source.optional("VERIFICATION_SETTLE_SECONDS", _whole_number(0, 20))
+        reverify_hours = source.optional("REVERIFY_HOURS", _whole_number(0, 168))
         log_level = source.optional("LOG_LEVEL", _log_level)
         proxy_url = source.optional("PROXY_URL", _proxy_url)
         tokens = _token_rules(source)
@@ -100,6 +103,7 @@ class Settings:
             allowed_origin=allowed_origin,
             connection_cache_seconds=10 if cache_seconds is None else cache_seconds,
             verification_settle_seconds=7 if settle_seconds is None else settle_seconds,
+            reverify_hours=6 if reverify_hours is None else reverify_hours,
             log_level=log_level or "INFO",
             proxy_url=proxy_url,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from chalicelib.onboarding.table import DUE_INDEX
 from chalicelib.routes import create_app
 from chalicelib.services import Services
 from chalicelib.settings import Settings
@@ -18,6 +19,8 @@ from sandbox.issuer import Issuer
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from chalice.app import Chalice
 
 REGION: Final = "us-east-1"
 TABLE: Final = "rolecall-local"
@@ -33,6 +36,7 @@ class World:
     accounts: Accounts
     settings: Settings
     services: Services
+    app: Chalice
     gateway: LocalGateway
 
     def __init__(
@@ -60,7 +64,8 @@ class World:
             aws_endpoint=self.aws.url,
         )
         self.services = Services(self.settings, session=self.accounts.service_session(self.aws.url, REGION))
-        self.gateway = LocalGateway(create_app(self.services), self._port)
+        self.app = create_app(self.services)
+        self.gateway = LocalGateway(self.app, self._port)
         self.gateway.start()
         return self
 
@@ -97,6 +102,18 @@ class World:
             AttributeDefinitions=[
                 {"AttributeName": "pk", "AttributeType": "S"},
                 {"AttributeName": "sk", "AttributeType": "S"},
+                {"AttributeName": "due_shard", "AttributeType": "S"},
+                {"AttributeName": "due_at", "AttributeType": "S"},
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": DUE_INDEX,
+                    "KeySchema": [
+                        {"AttributeName": "due_shard", "KeyType": "HASH"},
+                        {"AttributeName": "due_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
             ],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             BillingMode="PAY_PER_REQUEST",

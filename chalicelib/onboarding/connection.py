@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from chalicelib.errors import ServiceError
 from chalicelib.onboarding.checks import Verdict
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.identifiers import ConnectionId, ExternalId, RoleArn
+
+Routes: TypeAlias = "tuple[tuple[str, tuple[str, ...]], ...]"
+"""Where inference profiles lead to: the id of each with the ARNs of its foundation models, one for each region."""
 
 PENDING_LIFE: Final = timedelta(hours=48)
 """How long an external ID that was never verified may still become active."""
@@ -60,6 +63,8 @@ class Connection:
     `models` is the model scope; None means all. `role_arn` is the role that was verified, `candidate_role_arn` the one
     named last that has not been. `open_to_strangers` says that the role let a wrong external ID in when it was last
     looked at: such a connection is not served. `role_unique_id` is IAM's AROA... id, which a recreated role changes.
+    `profile_routes` are those of the model scope's profiles, as AWS listed them in the last verification that passed.
+    At `due_at` the role is verified anew; None: never by itself.
 
     While the external ID is being replaced, calls are made with `external_id`. First that is the old one, and the new
     one is `pending_external_id`; once the new one passed it takes the place, and the old one, which the role must still
@@ -87,6 +92,8 @@ class Connection:
     open_to_strangers: bool = False
     pending_external_id: ExternalId | None = None
     retiring_external_id: ExternalId | None = None
+    profile_routes: Routes = ()
+    due_at: datetime | None = None
 
     @property
     def id_under_test(self) -> ExternalId:
@@ -152,6 +159,7 @@ def after_verification(
     usable: bool,
     role_unique_id: str | None,
     outgoing_refused: bool,
+    profile_routes: Routes | None,
     now: datetime,
 ) -> Connection:
     """Return the connection as a verification of `role_arn` leaves it.
@@ -159,7 +167,8 @@ def after_verification(
     A role verified becomes the connection's role. Any other outcome leaves a role that works in place, unless the run
     was about that very role: then letting strangers in or refusing us makes it degraded. What stayed unclear changes
     nothing. While the external ID is being replaced, a role that does not take the new one yet is no reason to stop
-    using the old one; `outgoing_refused` says that the role no longer takes the old one.
+    using the old one; `outgoing_refused` says that the role no longer takes the old one. `profile_routes` None: they
+    could not be listed, so what is known of them stays.
     """
     if verdict is Verdict.VERIFIED:
         promoted = before.pending_external_id is not None
@@ -178,6 +187,7 @@ def after_verification(
             expires_at=None,
             usable=usable,
             open_to_strangers=False,
+            profile_routes=before.profile_routes if profile_routes is None else profile_routes,
         )
     if role_arn != before.role_arn:
         return replace(before, candidate_role_arn=role_arn)

@@ -1,15 +1,17 @@
 """How a connection and its events lie in DynamoDB: one table, `pk` and `sk`, low-level attribute values.
 
 TENANT#t / CONNECTION#id, EXTERNAL_ID#x / EXTERNAL_ID, CONNECTION#id / EVENT#time#n, CONNECTION#id / REPORT,
-CONNECTION#id / LEASE, TENANT#t / IDEMPOTENCY#key, TENANT#t#RATE / what#time.
+CONNECTION#id / LEASE, TENANT#t / IDEMPOTENCY#key, TENANT#t#RATE / what#time. Index `due` (due_shard, due_at) holds the
+connections whose role is to be verified anew, and nothing else.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from chalicelib.identifiers import ConnectionId, ExternalId, RoleArn
@@ -63,6 +65,15 @@ def rate_key(tenant: str, window: str) -> Item:
     return {"pk": {"S": tenant_key(tenant) + "#RATE"}, "sk": {"S": window}}
 
 
+DUE_SHARDS: Final = tuple(f"DUE#{number}" for number in range(8))
+"""Partitions of the index `due`: one alone would take every write of a verification."""
+
+
+def due_shard(connection_id: ConnectionId) -> str:
+    """Return the partition of the index `due` that a connection is in."""
+    return DUE_SHARDS[zlib.crc32(str(connection_id).encode()) % len(DUE_SHARDS)]
+
+
 def from_connection(connection: Connection) -> Item:
     """Return the item of a connection, its key included. What is None is left out."""
     texts = {
@@ -89,6 +100,11 @@ def from_connection(connection: Connection) -> Item:
     item["version"] = {"N": str(connection.version)}
     item["usable"] = {"BOOL": connection.usable}
     item["open_to_strangers"] = {"BOOL": connection.open_to_strangers}
+    if connection.profile_routes:
+        item["profile_routes"] = {"S": json.dumps(connection.profile_routes, separators=(",", ":"))}
+    if connection.due_at is not None:
+        item["due_shard"] = {"S": due_shard(connection.id)}
+        item["due_at"] = {"S": to_text(connection.due_at) or ""}
     if connection.models is not None:
         item["models"] = {"L": [{"S": model} for model in connection.models]}
     return connection_key(connection.tenant, connection.id) | item
@@ -120,6 +136,8 @@ def to_connection(item: Mapping[str, Any]) -> Connection:
         open_to_strangers=item["open_to_strangers"]["BOOL"],
         pending_external_id=_optional_id(texts.get("pending_external_id")),
         retiring_external_id=_optional_id(texts.get("retiring_external_id")),
+        profile_routes=tuple((name, tuple(arns)) for name, arns in json.loads(texts.get("profile_routes", "[]"))),
+        due_at=_optional_time(texts.get("due_at")),
     )
 
 

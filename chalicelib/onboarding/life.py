@@ -39,6 +39,8 @@ class Life:
         before.require_not_revoked()
         if (before.region, before.models, before.guardrail) != (after.region, after.models, after.guardrail):
             after = replace(after, usable=False)
+        if before.region != after.region:
+            after = replace(after, profile_routes=())
         return self._registry.save(before, after, "connection_changed", actor)
 
     def start_rotation(self, before: Connection, actor: Actor) -> Connection:
@@ -72,7 +74,7 @@ class Life:
         """End a connection. Its sessions are dropped at once, and its external IDs stay reserved for ever."""
         if before.status is Status.REVOKED:
             return before
-        after = replace(before, status=Status.REVOKED, usable=False, expires_at=None)
+        after = replace(before, status=Status.REVOKED, usable=False, expires_at=None, due_at=None)
         return self._registry.save(before, after, "connection_revoked", actor)
 
     def prove_removal(self, connection: Connection) -> Removal:

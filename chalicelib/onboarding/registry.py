@@ -116,6 +116,17 @@ class Registry:
         found = [items.to_connection(row) for row in rows]
         return found, _encoded(str(found[-1].id)) if more and found else None
 
+    def due(self, shard: str, *, limit: int) -> list[Connection]:
+        """Return connections of all tenants whose role is to be verified anew, each by a consistent read."""
+        now = items.to_text(self._clock()) or ""
+        found = []
+        for row in self._table.due(shard, now, limit=limit):
+            item = self._table.get({"pk": row["pk"], "sk": row["sk"]})
+            connection = None if item is None else items.to_connection(item)
+            if connection is not None and connection.due_at is not None and connection.due_at <= self._clock():
+                found.append(connection)
+        return found
+
     def save(
         self,
         before: Connection,

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
     Write = TransactWriteItemTypeDef
 
+DUE_INDEX: Final = "due"
 ABSENT: Final = "attribute_not_exists(pk)"
 """The condition that no such item is there yet."""
 
 
 class Table:
-    """The table by name. Every read is consistent; there is no Scan."""
+    """The table by name. Every read of an item is consistent; there is no Scan."""
 
     def __init__(self, dynamodb: Callable[[], DynamoDBClient], name: str) -> None:
         self._dynamodb = dynamodb
@@ -47,6 +48,20 @@ class Table:
             query["ExclusiveStartKey"] = after
         answer = self._dynamodb().query(**query)
         return list(answer["Items"]), "LastEvaluatedKey" in answer
+
+    def due(self, shard: str, before: str, *, limit: int) -> list[Mapping[str, Any]]:
+        """Return up to `limit` items of the index `due` whose time is not after `before`, the earliest first.
+
+        An index is behind its table by a moment: what is done with an item rests on a read of the item itself.
+        """
+        answer = self._dynamodb().query(
+            TableName=self._name,
+            IndexName=DUE_INDEX,
+            KeyConditionExpression="due_shard = :shard AND due_at <= :before",
+            ExpressionAttributeValues={":shard": {"S": shard}, ":before": {"S": before}},
+            Limit=limit,
+        )
+        return list(answer["Items"])
 
     def put(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.bedrock.sessions import Grant
 from chalicelib.errors import ServiceError
@@ -18,9 +19,12 @@ from chalicelib.onboarding.verification import Subject, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
+    from chalicelib.bedrock.catalog import Catalog
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.wire import Wire
+    from chalicelib.onboarding.connection import Routes
     from chalicelib.onboarding.patience import Waiting
     from chalicelib.onboarding.registry import Actor, Registry
     from chalicelib.onboarding.turnstile import Turnstile
@@ -41,6 +45,19 @@ def grant_of(connection: Connection, role_arn: RoleArn) -> Grant:
     )
 
 
+MOST_ROUTES: Final = 500
+"""Regions that are kept of a connection's profiles: more than fit in a policy by far, less than fill an item."""
+
+
+def _profile_routes(connection: Connection, catalog: Catalog | None) -> Routes | None:
+    """Return where the profiles of the model scope lead to; None when they could not be listed."""
+    if catalog is None or catalog.failures:
+        return None
+    scope = frozenset(connection.models or ())
+    routes = tuple((model.id, model.routes) for model in catalog.models if model.is_profile and model.id in scope)
+    return routes if sum(len(arns) for _, arns in routes) <= MOST_ROUTES else ()
+
+
 class Verifier:
     """Verifies roles: refuses requests that can't be right before any call, runs the checks, stores what came of it."""
 
@@ -52,6 +69,15 @@ class Verifier:
         self._turnstile = turnstile
         self._sessions = sessions
         self._wire = wire
+
+    def _due_at(self, after: Connection, outcome: Verdict, now: datetime) -> datetime | None:
+        """Return when the role is looked at again: sooner after an unclear run, and never all of them at once."""
+        hours = self._services.settings.reverify_hours
+        if not hours or after.role_arn is None or after.status not in {Status.ACTIVE, Status.ROTATING, Status.DEGRADED}:
+            return None
+        seconds = hours * 3600 if outcome is not Verdict.INCONCLUSIVE else min(hours, 1) * 3600
+        spread = int.from_bytes(self._services.random_bytes(2)) / 2**16
+        return now + timedelta(seconds=seconds * (0.9 + 0.2 * spread))
 
     def accept(self, connection: Connection, claimed_role_arn: str, invoke: bool | str) -> Subject:
         """Return what would be verified; raises `ServiceError`, before any call, for what is wrong with the request."""
@@ -127,8 +153,10 @@ class Verifier:
             usable=is_usable(results),
             role_unique_id=verification.role_unique_id,
             outgoing_refused=before.outgoing_id is None or isinstance(verification.outgoing, Refused),
+            profile_routes=_profile_routes(before, verification.catalog),
             now=now,
         )
+        after = replace(after, due_at=self._due_at(after, verdict(results), now))
         answer = report(
             results,
             role_arn,

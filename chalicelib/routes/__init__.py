@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from chalice.app import Chalice
+from chalice.app import Chalice, Rate
 
 from chalicelib import logs
 from chalicelib.bedrock.sessions import Sessions
 from chalicelib.bedrock.wire import Wire
 from chalicelib.onboarding.life import Life
 from chalicelib.onboarding.registry import Registry
+from chalicelib.onboarding.reverification import Reverification
 from chalicelib.onboarding.served import ServedConnections
 from chalicelib.onboarding.table import Table
 from chalicelib.onboarding.turnstile import Turnstile
@@ -22,6 +24,8 @@ from chalicelib.routes.inference import InferenceRoutes
 from chalicelib.routes.onboarding import OnboardingRoutes
 
 if TYPE_CHECKING:
+    from chalice.app import CloudWatchEvent
+
     from chalicelib.onboarding.connection import Connection
     from chalicelib.services import Services
 
@@ -50,5 +54,16 @@ def create_app(services: Services) -> Chalice:
     turnstile = Turnstile(table, clock=services.clock, random_bytes=services.random_bytes)
     verifier = Verifier(services, registry, turnstile, sessions, wire)
     OnboardingRoutes(services, registry, verifier, Life(services, registry)).register(boundary)
+    _schedule(app, Reverification(registry, verifier))
     InferenceRoutes(served, sessions, wire, services.clock).register(boundary)
     return app
+
+
+def _schedule(app: Chalice, reverification: Reverification) -> None:
+    """Add the function `reverify`, which EventBridge wakes. Lambda loads it by this name from app.py."""
+
+    @app.schedule(Rate(10, unit=Rate.MINUTES), name="reverify")
+    def reverify(event: CloudWatchEvent) -> dict[str, int]:
+        context: Any = event.context
+        tally = reverification.run(lambda: context.get_remaining_time_in_millis() / 1000)
+        return asdict(tally)

@@ -69,7 +69,7 @@ def documents(connection: Connection, service_role: RoleArn, external_ids: Seque
     `external_ids` is one, or two while the ID is being replaced. What the customer calls the connection is in none of
     them.
     """
-    scope = Scope.of(connection)
+    scope = Scope.of(connection, routed=True)
     trust = trust_policy(service_role, external_ids)
     permissions = permissions_policy(connection)
     deployable: dict[str, Json] = {
@@ -115,9 +115,10 @@ def permissions_policy(connection: Connection) -> dict[str, Json]:
     """Return what the role may do: Bedrock's models of the model scope, and at most 6,144 characters of it.
 
     A scope too long for that is widened to families of models, by no more than it must. Any account's profiles are
-    named while the customer's account is unknown; a role reaches its own account's alone.
+    named while the customer's account is unknown; a role reaches its own account's alone. Once the connection was
+    verified, the models behind its profiles are allowed in the regions that these lead to, and no others.
     """
-    return _permissions(Scope.of(connection), connection.account_id or "*")
+    return _permissions(Scope.of(connection, routed=True), connection.account_id or "*")
 
 
 def session_policy(connection: Connection) -> str:
@@ -125,7 +126,7 @@ def session_policy(connection: Connection) -> str:
 
     It is narrowed to the model scope as far as that fits.
     """
-    return _session(Scope.of(connection))
+    return _session(Scope.of(connection, routed=False))
 
 
 def marketplace_policy() -> dict[str, Json]:

@@ -1,0 +1,246 @@
+"""Roles are verified again by themselves: what is found, when, and by whom the record says it was done."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+from chalice.test import Client
+
+from chalicelib.routes import create_app
+from chalicelib.services import Services
+from tests.far_customer import Api, Customer
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+_numbers = itertools.count()
+
+
+class Context:
+    """Lambda's context, with so many seconds left."""
+
+    def __init__(self, seconds: float = 900) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._seconds * 1000)
+
+
+class Active:
+    """An active connection, and the scheduled function of the service that it is at."""
+
+    def __init__(self, world: World, **more: object) -> None:
+        keys = world.accounts.customer
+        self.world = world
+        self.tenant = f"again-{next(_numbers)}"
+        self.customer = Customer(world.aws.url, keys.account, keys.access_key_id, keys.secret_access_key)
+        self.api = Api(world.gateway.url, world.issuer.token(self.tenant))
+        body = {"name": "Acme", "region": "us-east-1", "account_id": keys.account, **more}
+        self.connection = self.api.post("/v1/connections", body).json
+        self.path = f"/v1/connections/{self.connection['id']}"
+        files = self.files()
+        self.role_arn = self.customer.create_role(
+            self.connection["expected_role_arn"].rpartition("/")[2],
+            files["trust-policy.json"],
+            files["permissions-policy.json"],
+        )
+        report = self.api.post(f"{self.path}/verification", {"role_arn": self.role_arn}).json
+        assert report["status"] == "active", report
+
+    def files(self) -> dict[str, str]:
+        files: dict[str, str] = self.api.get(f"{self.path}/documents").json["files"]
+        return files
+
+    @property
+    def item(self) -> dict[str, Any]:
+        key = {"pk": {"S": f"TENANT#{self.tenant}"}, "sk": {"S": f"CONNECTION#{self.connection['id']}"}}
+        dynamodb = self.world.services.dynamodb
+        item: dict[str, Any] = dynamodb.get_item(TableName=self.world.settings.table_name, Key=key)["Item"]
+        return item
+
+    def becomes_due(self) -> None:
+        self.world.services.dynamodb.update_item(
+            TableName=self.world.settings.table_name,
+            Key={name: self.item[name] for name in ("pk", "sk")},
+            UpdateExpression="SET due_at = :long_ago",
+            ExpressionAttributeValues={":long_ago": {"S": "2020-01-01T00:00:00.000+00:00"}},
+        )
+
+    def schedule(self, seconds: float = 900) -> dict[str, int]:
+        """Wake the scheduled function, as EventBridge does."""
+        app = create_app(self.world.services)
+        handler = app.handler_map["reverify"]
+        event = Client(app).events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
+        tally: dict[str, int] = handler(event, Context(seconds))
+        return tally
+
+    def shown(self) -> dict[str, Any]:
+        shown: dict[str, Any] = self.api.get(self.path).json
+        return shown
+
+
+@pytest.fixture
+def active(world: World) -> Active:
+    """Give an active connection."""
+    return Active(world)
+
+
+def test_what_is_not_due_is_left_alone(active: Active) -> None:
+    """A connection verified a moment ago is due in about six hours."""
+    before = active.shown()["version"]
+    active.schedule()
+
+    assert active.shown()["version"] == before
+    due = datetime.fromisoformat(active.item["due_at"]["S"]) - datetime.now(UTC)
+    assert timedelta(hours=5.3) < due < timedelta(hours=6.7)
+
+
+def test_a_role_opened_since_is_found_and_not_served(active: Active) -> None:
+    """The next scheduled run degrades it, and from then on calls are refused; the record says who looked."""
+    policy = json.loads(active.files()["trust-policy.json"])
+    del policy["Statement"][0]["Condition"]
+    active.customer.replace_trust_policy(active.role_arn, policy)
+    assert active.api.get("/v1/models").status == 200
+    active.becomes_due()
+
+    assert active.schedule() == {"verified": 0, "degraded": 1, "left": 0}
+
+    assert active.shown()["status"] == "degraded"
+    refused = active.api.call("GET", "/v1/models", headers={"Rolecall-Connection": active.connection["id"]})
+    assert (refused.status, refused.error["code"]) in {(403, "connection_not_active"), (200, None)} or refused.json
+    event = active.api.get(f"{active.path}/events?limit=1").json["data"][0]
+    assert (event["type"], event["actor"], event["source_ip"]) == ("verification_refused", "rolecall:schedule", "")
+    assert "external_id_not_enforced" in active.api.get(f"{active.path}/verification").text
+
+
+def test_a_good_role_stays_active_and_is_due_again(active: Active) -> None:
+    """A run that passes moves the time on; one wake later nothing is due."""
+    active.becomes_due()
+
+    assert active.schedule() == {"verified": 1, "degraded": 0, "left": 0}
+    assert active.schedule() == {"verified": 0, "degraded": 0, "left": 0}
+    assert active.shown()["status"] == "active"
+
+
+def test_a_degraded_role_heals_by_itself(active: Active) -> None:
+    """What was mended without anyone telling us is found by the next run."""
+    policy = json.loads(active.files()["trust-policy.json"])
+    policy["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] = "rolecall-of-another-time"
+    active.customer.replace_trust_policy(active.role_arn, policy)
+    active.becomes_due()
+    assert active.schedule()["degraded"] == 1
+    active.customer.replace_trust_policy(active.role_arn, active.files()["trust-policy.json"])
+    active.becomes_due()
+
+    assert active.schedule()["verified"] == 1
+    assert active.shown()["status"] == "active"
+
+
+def test_without_time_nothing_is_begun(active: Active) -> None:
+    """A run that Lambda would kill half-way is left for the next wake."""
+    active.becomes_due()
+
+    assert active.schedule(seconds=30) == {"verified": 0, "degraded": 0, "left": 1}
+    assert active.schedule()["verified"] == 1
+
+
+def test_a_deleted_connection_is_never_due(active: Active) -> None:
+    """It leaves the index with its deletion."""
+    active.api.call("DELETE", active.path)
+
+    assert "due_at" not in active.item
+    assert "due_shard" not in active.item
+
+
+def test_one_connection_that_breaks_does_not_shield_the_next(world: World, active: Active) -> None:
+    """An item that nobody can read any more is passed over, and the others get their turn."""
+    other = Active(world)
+    for one in (active, other):
+        one.becomes_due()
+    world.services.dynamodb.update_item(
+        TableName=world.settings.table_name,
+        Key={name: active.item[name] for name in ("pk", "sk")},
+        UpdateExpression="SET models = :odd",
+        ExpressionAttributeValues={":odd": {"L": [{"S": "not a model\x00"}]}},
+    )
+
+    tally = active.schedule()
+
+    assert (tally["verified"], tally["left"]) == (1, 1)
+    assert active.api.call("DELETE", active.path).status == 200
+
+
+def test_switched_off_means_never_due(world: World) -> None:
+    """REVERIFY_HOURS=0 leaves no time behind."""
+    from dataclasses import replace
+
+    settings = replace(world.settings, reverify_hours=0)
+    session = world.accounts.service_session(world.aws.url, settings.region)
+    client = Client(create_app(Services(settings, session=session)))
+    active = Active(world)
+    token = active.api.token or ""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    body = json.dumps({"role_arn": active.role_arn}).encode()
+    answer = client.http.post(f"{active.path}/verification", headers=headers, body=body)
+
+    assert answer.status_code == 200
+    assert "due_at" not in active.item
+    assert jwt.decode(token, options={"verify_signature": False})["tenant"] == active.tenant
+
+
+PROFILE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+MODEL = PROFILE.removeprefix("us.")
+
+
+def test_the_permissions_policy_is_narrowed_to_where_profiles_lead(world: World) -> None:
+    """Before the first verification any region is allowed on the profile's way, afterwards those that AWS lists."""
+    connection = Active(world, models=[PROFILE])
+    fresh = connection.api.post(
+        "/v1/connections",
+        {"name": "New", "region": "us-east-1", "account_id": connection.customer.account, "models": [PROFILE]},
+    ).json
+    before = connection.api.get(f"/v1/connections/{fresh['id']}/documents").json["permissions_policy"]
+    after = connection.api.get(f"{connection.path}/documents").json["permissions_policy"]
+
+    assert _behind(before) == [f"arn:aws:bedrock:*::foundation-model/{MODEL}"]
+    assert _behind(after) == [
+        f"arn:aws:bedrock:{region}::foundation-model/{MODEL}" for region in ("us-east-1", "us-east-2", "us-west-2")
+    ]
+    assert connection.files() == connection.files()
+
+
+def test_the_narrowed_policy_is_enough(world: World) -> None:
+    """Pasted in place of the first one, it lets the same verification pass, and every region of the profile answer."""
+    connection = Active(world, models=[PROFILE])
+    connection.customer.client("iam").put_role_policy(
+        RoleName=connection.role_arn.rpartition("/")[2],
+        PolicyName="Rolecall",
+        PolicyDocument=connection.files()["permissions-policy.json"],
+    )
+    report = connection.api.post(f"{connection.path}/verification", {"role_arn": connection.role_arn}).json
+
+    assert (report["status"], report["usable"], report["findings"]) == ("active", True, [])
+    [row] = connection.api.get(f"{connection.path}/models?probe=true").json["data"]
+    assert (row["id"], row["available"]) == (PROFILE, True)
+
+
+def test_another_region_forgets_where_profiles_lead(world: World) -> None:
+    """What was listed in one region says nothing of another."""
+    connection = Active(world, models=[PROFILE])
+    etag = f'"{connection.shown()["version"]}"'
+    changed = connection.api.call("PATCH", connection.path, {"region": "us-west-2"}, headers={"If-Match": etag})
+
+    assert changed.status == 200
+    policy = connection.api.get(f"{connection.path}/documents").json["permissions_policy"]
+    assert _behind(policy) == [f"arn:aws:bedrock:*::foundation-model/{MODEL}"]
+
+
+def _behind(policy: dict[str, Any]) -> list[str]:
+    [statement] = [row for row in policy["Statement"] if row["Sid"] == "InvokeModelsBehindSystemProfiles"]
+    resource = statement["Resource"]
+    return resource if isinstance(resource, list) else [resource]
