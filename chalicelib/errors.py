@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 WhoseFix = Literal["customer", "operator", "aws"]
 
@@ -31,3 +31,14 @@ class ServiceError(Exception):
         self.fix = fix
         self.whose_fix = whose_fix
         self.retry_after = retry_after
+
+
+class UpstreamRefusal(ServiceError):  # noqa: N818  what it is
+    """A refusal whose cause is another company's: `should_retry` says whether clients should try again.
+
+    `request_id` is theirs, and `REQUEST_ID_HEADER` the header of our answer that carries it.
+    """
+
+    REQUEST_ID_HEADER: ClassVar[str]
+    should_retry: bool
+    request_id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from chalicelib.errors import ServiceError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ORIGIN: Final = re.compile(
     r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?", re.ASCII
 )
+_LOOPBACK: Final = re.compile(r"http://127\.0\.0\.1:[0-9]{1,5}", re.ASCII)
 _T = TypeVar("_T")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -75,7 +76,12 @@ class Settings:
     log_level: str = "INFO"
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
     proxy_url: str | None = None
-    """PROXY_URL: an HTTP proxy on the way to AWS. Proxy variables of the environment are not obeyed."""
+    """PROXY_URL: an HTTP proxy on the way to AWS and to other providers' own hosts, for which the environment's proxy
+    variables are not obeyed."""
+    openai_chat_models: tuple[str, ...] = ()
+    """OPENAI_CHAT_MODELS: names, with * for any part, in place of our list of OpenAI's standard chat models."""
+    local_addresses: Mapping[str, str] = field(default_factory=dict)
+    """LOCAL_ADDRESSES: other companies' hosts led to local fakes (`host=http://127.0.0.1:port`); never on Lambda."""
     aws_endpoint: str | None = None
     """Base address of a local AWS. It has no environment variable: a deployed service talks to AWS alone."""
 
@@ -92,7 +98,12 @@ class Settings:
         reverify_hours = source.optional("REVERIFY_HOURS", _whole_number(0, 168))
         log_level = source.optional("LOG_LEVEL", _log_level)
         proxy_url = source.optional("PROXY_URL", _proxy_url)
+        chat_models = source.optional("OPENAI_CHAT_MODELS", _model_patterns)
+        local_addresses = source.optional("LOCAL_ADDRESSES", _local_addresses)
         tokens = _token_rules(source)
+        if local_addresses and source.optional("AWS_LAMBDA_FUNCTION_NAME", str):
+            # Keys that tenants bring would be sent in clear to whatever listens there.
+            source.problems.append("LOCAL_ADDRESSES is for a sandbox; a deployed service does not take it.")
         if source.problems or region is None or table_name is None or service_role is None:
             raise SettingsError(source.problems)
         return cls(
@@ -106,6 +117,8 @@ class Settings:
             reverify_hours=6 if reverify_hours is None else reverify_hours,
             log_level=log_level or "INFO",
             proxy_url=proxy_url,
+            openai_chat_models=chat_models or (),
+            local_addresses=local_addresses or {},
         )
 
 
@@ -159,6 +172,21 @@ def _proxy_url(text: str) -> str:
     if not re.fullmatch(r"https?://([^\s/@]+@)?[A-Za-z0-9.-]+:[0-9]{1,5}/?", text):
         raise ValueError("give the proxy's address with its port, such as http://proxy.example.com:3128.")
     return text
+
+
+def _model_patterns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(re.fullmatch(r"[\w.:*-]{1,100}", name, re.ASCII) for name in names):
+        raise ValueError("give names of models with commas between them; * stands for any part of a name.")
+    return names
+
+
+def _local_addresses(text: str) -> dict[str, str]:
+    pairs = [pair.strip().partition("=") for pair in text.split(",")]
+    for host, _, address in pairs:
+        if not re.fullmatch(r"[a-z0-9.-]+", host, re.ASCII) or not _LOOPBACK.fullmatch(address):
+            raise ValueError("give host=http://127.0.0.1:port, with commas between several.")
+    return {host: address for host, _, address in pairs}
 
 
 def _pem(text: str) -> str:

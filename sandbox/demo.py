@@ -67,6 +67,8 @@ class Journey:
         model = self._list_models()
         out.title("6", "The app asks a question, in OpenAI's words")
         self._chat(model)
+        out.title("7", "A customer who would rather bring a key presses Verify")
+        self._verify_key()
 
     def _create_connection(self) -> dict[str, Any]:
         account = self._world.accounts.customer.account
@@ -150,6 +152,16 @@ class Journey:
             + self._out.dim("   (the sandbox's model repeats part of the question; a real one answers it)")
         )
 
+    def _verify_key(self) -> None:
+        self._out.line(self._out.dim('POST /v1/keys/verify {"provider": "anthropic", "key": "sk-ant-..."}'))
+        check = self._call(
+            "POST", "/v1/keys/verify", {"provider": "anthropic", "key": self._world.providers.anthropic.key}
+        )
+        self._expect(check["status"] == "valid" and check["models"], "the key is valid and lists its models", check)
+        models = [model["id"] for model in check["models"]]
+        self._out.line(self._out.good("The key is valid.") + f" It can call {', '.join(models)}.")
+        self._out.line("The key is not stored, not even as a hash: the app sends it with each request.")
+
     def _call(self, method: str, path: str, body: object | None = None) -> Any:
         answer = self._http.request(
             method, self._world.gateway.url + path, json=body, headers={"Authorization": f"Bearer {self._token}"}
@@ -202,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.once:
             terminal.line("\n" + terminal.good("The journey is complete."))
             return 0
-        terminal.title("7", "Over to you: the service stays up until you press Ctrl-C")
+        terminal.title("8", "Over to you: the service stays up until you press Ctrl-C")
         terminal.field("Address", world.gateway.url)
         terminal.field("Token", world.issuer.token(TENANT))
         terminal.block(f'curl -s {world.gateway.url}/v1/connections -H "Authorization: Bearer $TOKEN"')

@@ -16,6 +16,7 @@ from sandbox.aws.callers import PARTITION
 from sandbox.aws.server import AwsServer
 from sandbox.gateway import LocalGateway
 from sandbox.issuer import Issuer
+from sandbox.providers import Providers
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,6 +35,7 @@ class World:
 
     aws: AwsServer
     accounts: Accounts
+    providers: Providers
     settings: Settings
     services: Services
     app: Chalice
@@ -54,6 +56,7 @@ class World:
         self.aws.start()
         self.accounts = create_accounts(_service_policy())
         self._create_table()
+        self.providers = Providers().start()
         self.settings = Settings(
             region=REGION,
             table_name=TABLE,
@@ -62,6 +65,7 @@ class World:
             log_level=self._log_level,
             verification_settle_seconds=self._settle_seconds,
             aws_endpoint=self.aws.url,
+            local_addresses=self.providers.addresses(),
         )
         self.services = Services(self.settings, session=self.accounts.service_session(self.aws.url, REGION))
         self.app = create_app(self.services)
@@ -72,8 +76,9 @@ class World:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop both servers."""
+        """Stop all servers."""
         self.gateway.stop()
+        self.providers.stop()
         self.aws.stop()
 
     def description(self) -> dict[str, object]:
@@ -91,7 +96,7 @@ class World:
                 "access_key_id": customer.access_key_id,
                 "secret_access_key": customer.secret_access_key,
             },
-            "providers": {},
+            "providers": {**self.providers.description(), "bedrock": {"key": self.accounts.bedrock_key}},
             "ready": True,
         }
 

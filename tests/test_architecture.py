@@ -24,7 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "services": {"settings", "identifiers"},
     "bedrock": BELOW_ALL,
     "onboarding": BELOW_ALL | {"bedrock", "services"},
-    "routes": BELOW_ALL | {"bedrock", "onboarding", "services", "settings"},
+    "providers": BELOW_ALL | {"bedrock"},
+    "routes": BELOW_ALL | {"bedrock", "onboarding", "providers", "services", "settings"},
 }
 """Rooms and what each may import: one direction, from HTTP inwards."""
 
@@ -79,6 +80,7 @@ def no_network(event, arguments):
 sys.addaudithook(no_network)
 import app
 heavy = {"moto", "jwt", "cryptography", "openai", "boto3", "botocore.session"} & set(sys.modules)
+heavy |= {name for name in sys.modules if name.startswith("chalicelib.providers")}
 raise SystemExit(f"importing app.py loads {heavy}" if heavy else 0)
 """
     environ = {

@@ -45,6 +45,8 @@ def test_every_variable_is_read() -> None:
         "CONNECTION_CACHE_SECONDS": "0",
         "LOG_LEVEL": "WARNING",
         "PROXY_URL": "http://user:secret@proxy.example.com:3128",
+        "OPENAI_CHAT_MODELS": "gpt-4o, gpt-9*",
+        "LOCAL_ADDRESSES": "api.openai.com=http://127.0.0.1:9001,x.openai.azure.com=http://127.0.0.1:9002",
     }
 
     assert Settings.from_environment(environ) == Settings(
@@ -65,6 +67,11 @@ def test_every_variable_is_read() -> None:
         connection_cache_seconds=0,
         log_level="WARNING",
         proxy_url="http://user:secret@proxy.example.com:3128",
+        openai_chat_models=("gpt-4o", "gpt-9*"),
+        local_addresses={
+            "api.openai.com": "http://127.0.0.1:9001",
+            "x.openai.azure.com": "http://127.0.0.1:9002",
+        },
     )
 
 
@@ -103,6 +110,10 @@ def test_an_empty_environment_lists_all_that_is_missing() -> None:
         pytest.param("LOG_LEVEL", "verbose", id="no such level"),
         pytest.param("PROXY_URL", "proxy.example.com", id="a proxy without scheme and port"),
         pytest.param("PROXY_URL", "http://proxy.example.com:3128/a b", id="a proxy with a path"),
+        pytest.param("OPENAI_CHAT_MODELS", "gpt-4o,,x", id="an empty name of a model"),
+        pytest.param("OPENAI_CHAT_MODELS", "gpt 4o", id="a name of a model with a space"),
+        pytest.param("LOCAL_ADDRESSES", "api.openai.com=http://10.0.0.1:80", id="a fake that is not on the loopback"),
+        pytest.param("LOCAL_ADDRESSES", "api.openai.com", id="a host without an address"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_named(name: str, text: str) -> None:
@@ -111,6 +122,15 @@ def test_a_variable_that_makes_no_sense_is_named(name: str, text: str) -> None:
         Settings.from_environment(ENOUGH | {name: text})
 
     assert any(problem.startswith(f"{name}: ") for problem in refused.value.problems)
+
+
+def test_a_deployed_service_leads_no_host_elsewhere() -> None:
+    """On Lambda the keys that tenants bring go to the companies themselves, whatever the environment says."""
+    local = {"LOCAL_ADDRESSES": "api.openai.com=http://127.0.0.1:9001"}
+    assert Settings.from_environment(ENOUGH | local).local_addresses
+
+    with pytest.raises(SettingsError, match="a deployed service does not take it"):
+        Settings.from_environment(ENOUGH | local | {"AWS_LAMBDA_FUNCTION_NAME": "rolecall-prod"})
 
 
 def test_two_sources_of_keys_contradict_each_other() -> None:

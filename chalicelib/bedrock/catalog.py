@@ -7,6 +7,7 @@ called through a profile, so it is shown as its profiles.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -17,10 +18,11 @@ from chalicelib.bedrock.wire import LIST_FOUNDATION_MODELS, LIST_INFERENCE_PROFI
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from chalicelib.bedrock.wire import Credentials, Wire
+    from chalicelib.bedrock.wire import Signer, Wire
 
 _PAGE: Final = "1000"
 _MOST_PAGES: Final = 20
+_SECONDS: Final = 20.0
 _PROFILE_TYPES: Final = ("SYSTEM_DEFINED", "APPLICATION")
 """Without a type AWS lists its own profiles alone."""
 _NOT_FOR_CHATS: Final = ("rerank",)
@@ -51,6 +53,18 @@ class Model:
     routes: tuple[str, ...] = ()
     """The ARNs of the foundation models that a profile leads to, one for each region, as AWS lists them."""
 
+    def details(self) -> dict[str, object]:
+        """Return as JSON values what OpenAI's object of a model has no field for."""
+        return {
+            "profile": self.is_profile,
+            "foundation_model": self.foundation_model,
+            "input_modalities": [*self.input_modalities],
+            "output_modalities": [*self.output_modalities],
+            "streaming": self.streaming,
+            "lifecycle": self.lifecycle,
+            "regions": [*self.regions],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -75,13 +89,22 @@ class _Listed(NamedTuple):
 
 
 def list_models(
-    wire: Wire, credentials: Credentials, region: str, *, with_application_profiles: bool = True
+    wire: Wire,
+    credentials: Signer,
+    region: str,
+    *,
+    with_application_profiles: bool = True,
+    seconds: float = _SECONDS,
 ) -> Catalog:
-    """Ask for the lists side by side and join them; failures come with the catalog instead of being raised."""
+    """Ask for the lists side by side and join them; failures come with the catalog instead of being raised.
+
+    `seconds` bounds the whole, however many pages there are.
+    """
+    end = time.monotonic() + seconds
     kinds = _PROFILE_TYPES if with_application_profiles else _PROFILE_TYPES[:1]
     with ThreadPoolExecutor(max_workers=3, thread_name_prefix="catalog") as pool:
-        asked_models = pool.submit(_foundation_models, wire, credentials, region)
-        asked_profiles = [pool.submit(_inference_profiles, wire, credentials, region, kind) for kind in kinds]
+        asked_models = pool.submit(_foundation_models, wire, credentials, region, end)
+        asked_profiles = [pool.submit(_inference_profiles, wire, credentials, region, kind, end) for kind in kinds]
     models, profiles = asked_models.result(), [asked.result() for asked in asked_profiles]
     return join(
         models.rows if models.failure is None else None,
@@ -108,19 +131,20 @@ def join(
     return Catalog(tuple(found[name] for name in sorted(found)), failures)
 
 
-def _foundation_models(wire: Wire, credentials: Credentials, region: str) -> _Listed:
+def _foundation_models(wire: Wire, credentials: Signer, region: str, end: float) -> _Listed:
     try:
-        return _Listed(_objects(wire.call(credentials, region, LIST_FOUNDATION_MODELS).body.get("modelSummaries")))
+        answer = wire.call(credentials, region, LIST_FOUNDATION_MODELS, seconds=_left(end)).body
+        return _Listed(_objects(answer.get("modelSummaries")))
     except (AwsError, Unreachable) as failure:
         return _Listed([], failure)
 
 
-def _inference_profiles(wire: Wire, credentials: Credentials, region: str, kind: str) -> _Listed:
+def _inference_profiles(wire: Wire, credentials: Signer, region: str, kind: str, end: float) -> _Listed:
     rows: list[Mapping[str, Any]] = []
     query = {"maxResults": _PAGE, "type": kind}
     for _ in range(_MOST_PAGES):
         try:
-            answer = wire.call(credentials, region, LIST_INFERENCE_PROFILES, query=query).body
+            answer = wire.call(credentials, region, LIST_INFERENCE_PROFILES, query=query, seconds=_left(end)).body
         except (AwsError, Unreachable) as failure:
             return _Listed(rows, failure)
         rows += _objects(answer.get("inferenceProfileSummaries"))
@@ -129,6 +153,10 @@ def _inference_profiles(wire: Wire, credentials: Credentials, region: str, kind:
             break
         query = {**query, "nextToken": token}
     return _Listed(rows)
+
+
+def _left(end: float) -> float:
+    return max(0.1, end - time.monotonic())
 
 
 def _on_demand(rows: Iterable[Mapping[str, Any]], region: str) -> Iterator[Model]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, Self
 
 from chalicelib.bedrock.meanings import meaning_of
-from chalicelib.errors import ServiceError
+from chalicelib.errors import UpstreamRefusal
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -92,8 +92,10 @@ class Unreachable(Exception):  # noqa: N818  a state of the far side
         return cls(service, operation, kind)
 
 
-class AwsRefusal(ServiceError):  # noqa: N818  what it is
+class AwsRefusal(UpstreamRefusal):
     """A refusal whose cause is AWS's: with AWS's own code and request id, and whether clients should try again."""
+
+    REQUEST_ID_HEADER = "Rolecall-AWS-Request-Id"
 
     def __init__(
         self,
@@ -111,7 +113,7 @@ class AwsRefusal(ServiceError):  # noqa: N818  what it is
         super().__init__(code, message, param=param, fix=fix, whose_fix=whose_fix, retry_after=retry_after)
         self.should_retry = should_retry
         self.aws_code = aws_code
-        self.aws_request_id = aws_request_id
+        self.aws_request_id = self.request_id = aws_request_id
 
 
 def parse_retry_after(text: str | None) -> int | None:

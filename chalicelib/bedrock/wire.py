@@ -28,7 +28,7 @@ from chalicelib.identifiers import partition_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Answer", "AwsError", "Credentials", "Operation", "Unreachable", "Wire"]
+__all__ = ["Answer", "ApiKey", "AwsError", "Credentials", "Operation", "Signer", "Unreachable", "Wire"]
 
 # At DEBUG this logger writes canonical requests, and with them session tokens, whatever level was asked for.
 logging.getLogger("botocore.auth").setLevel(logging.INFO)
@@ -59,6 +59,24 @@ class Credentials(NamedTuple):
     def __str__(self) -> str:
         """Show the same."""
         return repr(self)
+
+
+class ApiKey(NamedTuple):
+    """A Bedrock API key. It is sent as it is: whoever sees a request could use it."""
+
+    key: str
+
+    def __repr__(self) -> str:
+        """Show nothing of it."""
+        return "ApiKey(key='**********')"
+
+    def __str__(self) -> str:
+        """Show the same."""
+        return repr(self)
+
+
+Signer = Credentials | ApiKey
+"""What a call is made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,24 +146,25 @@ class Wire:
 
     def call(
         self,
-        credentials: Credentials,
+        credentials: Signer,
         region: str,
         operation: Operation,
         *,
         model: str | None = None,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
     ) -> Answer:
         """Make a call, with one more try where AWS was busy, or was gone before the first byte of an answer.
 
-        A body cut short is not asked for again: the model has run, and the customer pays for each run. Raises
-        `AwsError` for what AWS answered, `Unreachable` when it did not or not to the end, and `ServiceError`
-        `unknown_region` for a region that no partition has.
+        A body cut short is not asked for again: the model has run, and the customer pays for each run. `seconds` bounds
+        the call in place of the operation's own. Raises `AwsError` for what AWS answered, `Unreachable` when it did not
+        or not to the end, and `ServiceError` `unknown_region` for a region that no partition has.
         """
         url = address(operation, region, endpoint=self._endpoint, model=model, query=query)
         octets, headers = _encoded(body)
         request = _Request(operation, region, url, octets, {**headers, **operation.headers})
-        deadline = self._clock() + operation.seconds
+        deadline = self._clock() + (operation.seconds if seconds is None else seconds)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self._try(credentials, request, deadline)
@@ -156,7 +175,7 @@ class Wire:
                 time.sleep(pause)
         raise AssertionError("unreachable")  # pragma: no cover  the last attempt returns or raises
 
-    def _try(self, credentials: Credentials, request: _Request, deadline: float) -> Answer:
+    def _try(self, credentials: Signer, request: _Request, deadline: float) -> Answer:
         operation = request.operation
         left = max(0.1, deadline - self._clock())
         headers = sign(
@@ -252,7 +271,7 @@ def path_segment(model: str) -> str:
 
 
 def sign(
-    credentials: Credentials,
+    credentials: Signer,
     region: str,
     method: str,
     url: str,
@@ -261,7 +280,9 @@ def sign(
     *,
     service: str = "bedrock",
 ) -> dict[str, str]:
-    """Return the headers of a signed request."""
+    """Return the headers of a signed request; an API key is no signature but a bearer."""
+    if isinstance(credentials, ApiKey):
+        return {**headers, "Authorization": f"Bearer {credentials.key}"}
     request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
     SigV4Auth(credentials, service, region).add_auth(request)  # type: ignore[arg-type]  # three names are enough
     return dict(request.headers.items())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.errors import ServiceError
 from chalicelib.onboarding import items
+from chalicelib.onboarding.limits import MINUTE, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,26 +31,19 @@ class Turnstile:
         self._table = table
         self._clock = clock
         self._random_bytes = random_bytes
+        self._limits = Limits(table, clock)
 
     def enter(self, connection: Connection) -> str:
         """Take the connection's lease and return its ticket; raises `ServiceError` when it is not this run's turn."""
-        now = self._clock()
-        window = now.replace(second=0, microsecond=0)
-        next_window = window + timedelta(minutes=1)
-        allowed = self._table.add(
-            items.rate_key(connection.tenant, f"VERIFY#{window.isoformat()}"),
-            "runs",
-            1,
-            most=RUNS_A_MINUTE,
-            ttl=int(next_window.timestamp()) + 3600,
-        )
-        if not allowed:
+        wait = self._limits.take(connection.tenant, "VERIFY", RUNS_A_MINUTE, MINUTE)
+        if wait is not None:
             raise ServiceError(
                 "too_many_verifications",
                 f"This tenant has started {RUNS_A_MINUTE} verifications in this minute.",
                 fix="Wait a minute and verify again.",
-                retry_after=max(1, int((next_window - now).total_seconds())),
+                retry_after=wait,
             )
+        now = self._clock()
         ticket = self._random_bytes(12).hex()
         until = now + LEASE_LIFE
         lease: items.Item = {

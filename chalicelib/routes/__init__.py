@@ -11,6 +11,7 @@ from chalicelib import logs
 from chalicelib.bedrock.sessions import Sessions
 from chalicelib.bedrock.wire import Wire
 from chalicelib.onboarding.life import Life
+from chalicelib.onboarding.limits import Limits
 from chalicelib.onboarding.registry import Registry
 from chalicelib.onboarding.reverification import Reverification
 from chalicelib.onboarding.served import ServedConnections
@@ -20,7 +21,9 @@ from chalicelib.onboarding.verifier import Verifier
 from chalicelib.routes import service
 from chalicelib.routes.auth import Authenticator
 from chalicelib.routes.boundary import Boundary
+from chalicelib.routes.credential import OwnKeys
 from chalicelib.routes.inference import InferenceRoutes
+from chalicelib.routes.key_checks import KeyRoutes
 from chalicelib.routes.onboarding import OnboardingRoutes
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ def create_app(services: Services) -> Chalice:
     verifier = Verifier(services, registry, turnstile, sessions, wire)
     OnboardingRoutes(services, registry, verifier, Life(services, registry)).register(boundary)
     _schedule(app, Reverification(registry, verifier))
+    KeyRoutes(OwnKeys(settings, wire), Limits(table, services.clock)).register(boundary)
     InferenceRoutes(served, sessions, wire, services.clock).register(boundary)
     return app
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Response
 
-from chalicelib.bedrock.failures import AwsRefusal
-from chalicelib.errors import ServiceError
+from chalicelib.errors import ServiceError, UpstreamRefusal
 from chalicelib.routes.auth import require_scope
 from chalicelib.routes.codes import CODES, UNEXPECTED, envelope
 from chalicelib.routes.exchange import EventStream, Reply, Request
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("rolecall")
 
 EXPOSED_HEADERS: Final = (
-    "X-Request-Id, Retry-After, X-Should-Retry, Rolecall-AWS-Request-Id, ETag, Rolecall-Ignored-Fields"
+    "X-Request-Id, Retry-After, X-Should-Retry, Rolecall-AWS-Request-Id, Rolecall-Provider-Request-Id, ETag,"
+    " Rolecall-Ignored-Fields"
 )
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
@@ -112,11 +112,11 @@ class Boundary:
         headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
-        if isinstance(error, AwsRefusal):
+        if isinstance(error, UpstreamRefusal):
             # OpenAI's clients obey this header before their own rules by status.
             headers["X-Should-Retry"] = "true" if error.should_retry else "false"
-            if error.aws_request_id:
-                headers["Rolecall-AWS-Request-Id"] = error.aws_request_id
+            if error.request_id:
+                headers[error.REQUEST_ID_HEADER] = error.request_id
         body = json.dumps(envelope(error, request.id), ensure_ascii=False)
         return Response(body=body, status_code=CODES[error.code].status, headers=headers)
 

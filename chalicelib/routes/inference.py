@@ -152,13 +152,7 @@ def model_row(model: Model) -> dict[str, object]:
         "rolecall": {
             "provider": "bedrock",
             "name": model.name,
-            "profile": model.is_profile,
-            "foundation_model": model.foundation_model,
-            "input_modalities": [*model.input_modalities],
-            "output_modalities": [*model.output_modalities],
-            "streaming": model.streaming,
-            "lifecycle": model.lifecycle,
-            "regions": [*model.regions],
+            **model.details(),
         },
     }
 

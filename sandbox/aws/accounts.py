@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +26,22 @@ SERVICE_ACCOUNT: Final = "111122223333"
 CUSTOMER_ACCOUNT: Final = "444455556666"
 OTHER_CUSTOMER_ACCOUNT: Final = "777788889999"
 SERVICE_ROLE_NAME: Final = "rolecall-local"
+_BEDROCK_ALONE: Final = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": [
+                "bedrock:CallWithBearerToken",
+                "bedrock:List*",
+                "bedrock:Get*",
+                "bedrock:InvokeModel",
+                "bedrock:InvokeModelWithResponseStream",
+            ],
+            "Resource": "*",
+        }
+    ],
+}
 _ANYTHING: Final = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
@@ -51,6 +69,8 @@ class Accounts:
     stranger: User
     customer: User
     other_customer: User
+    bedrock_key: str
+    """A Bedrock API key of a user in the customer's account, who may call Bedrock and nothing else."""
 
     def service_session(self, aws_url: str, region: str) -> boto3.Session:
         """Return a session of the service's role, renewed for as long as the sandbox runs; Lambda's is, too."""
@@ -98,14 +118,23 @@ def create_accounts(service_policy: Mapping[str, Any]) -> Accounts:
         stranger=_user(SERVICE_ACCOUNT, "stranger"),
         customer=_user(CUSTOMER_ACCOUNT, "administrator"),
         other_customer=_user(OTHER_CUSTOMER_ACCOUNT, "administrator"),
+        bedrock_key=_bedrock_key(),
     )
 
 
-def _user(account: str, name: str) -> User:
-    """Make a user who may do anything in an account, with a key that is new at each start."""
+def _bedrock_key() -> str:
+    """Make a long-term Bedrock API key, as the Bedrock console does: a user of its own, with a policy for Bedrock."""
+    user = _user(CUSTOMER_ACCOUNT, "BedrockAPIKey-sandbox", _BEDROCK_ALONE)
+    api_key = "ABSK" + b64encode(f"BedrockAPIKey-sandbox:{secrets.token_urlsafe(32)}".encode()).decode()
+    CALLERS.remember_api_key(api_key, user.access_key_id)
+    return api_key
+
+
+def _user(account: str, name: str, policy: Mapping[str, Any] = _ANYTHING) -> User:
+    """Make a user with a policy in an account, and a key that is new at each start."""
     backend = iam_backends[account][PARTITION]
     backend.create_user(PARTITION, name)
-    backend.put_user_policy(name, "administrator", json.dumps(_ANYTHING))
+    backend.put_user_policy(name, "policy", json.dumps(policy))
     key = backend.create_access_key(name)
     return User(account, key.access_key_id, key.secret_access_key)
 

@@ -29,6 +29,9 @@ RAW_BODY: Final = "sandbox.body"
 CUT: Final = "sandbox.cut"
 """Set to have the server reset the connection instead of answering."""
 _SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/", re.ASCII)
+_BEARER: Final = "Bearer "
+_API_KEYS: Final = ("Bearer ABSK", "Bearer bedrock-api-key-")
+"""What Bedrock's API keys begin with, the long-lived ones and the short-lived."""
 _NOBODYS_ACCOUNT: Final = "000000000000"
 _USUAL_SECONDS: Final = 1.0
 
@@ -61,6 +64,9 @@ class Authenticated:
 
     def _scope(self, request: Any = None) -> tuple[str, str]:
         text = (request or self.normalized_request).headers.get("Authorization", "")  # type: ignore[attr-defined]
+        if text.startswith(_API_KEYS):
+            # The region of such a call is its host's, and here one address stands for all of them.
+            return CALLERS.of_api_key(text.removeprefix(_BEARER)) or "", "us-east-1"
         found = _SCOPE.search(text)
         return ("", "us-east-1") if found is None else (found[1], found[2])
 
@@ -134,6 +140,8 @@ class Authenticated:
     def _authenticate(self) -> Caller:
         request: Any = self.normalized_request  # type: ignore[attr-defined]  # moto's
         headers = {name.lower(): value for name, value in request.headers.items()}
+        if self.SERVICE == "bedrock" and headers.get("authorization", "").startswith(_API_KEYS):
+            return self._of_api_key()
         sent = signatures.Sent(
             method=request.method,
             host=headers.get("host", ""),
@@ -144,6 +152,14 @@ class Authenticated:
         )
         account, signed = signatures.check(self.SERVICE, sent, CALLERS)
         return CALLERS.caller(account, signed.access_key_id)
+
+    def _of_api_key(self) -> Caller:
+        found = CALLERS.keys(self.get_access_key())
+        if found is None:
+            # As its users quote it: github.com/ai4s-research/open-science/issues/53.
+            message = "Authentication failed: Please make sure your API Key is valid."
+            raise AwsError("AccessDeniedException", message, 403)
+        return CALLERS.caller(found[0], self.get_access_key())
 
     def _parse(self, operation: str) -> None:
         if not self._parses:

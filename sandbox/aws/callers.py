@@ -103,6 +103,16 @@ class Callers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[str, _Session] = {}
+        self._api_keys: dict[str, str] = {}
+
+    def remember_api_key(self, api_key: str, access_key_id: str) -> None:
+        """Take note of a Bedrock API key, and of an access key of the user whom it stands for."""
+        with self._lock:
+            self._api_keys[api_key] = access_key_id
+
+    def of_api_key(self, api_key: str) -> str | None:
+        """Return the access key id that stands for the same user, or None when there is no such Bedrock API key."""
+        return self._api_keys.get(api_key)
 
     def remember(self, issued: AssumedRole, role: Role, policies: tuple[PermissionsPolicy, ...]) -> None:
         """Take note of a session that STS has just given."""
@@ -118,9 +128,10 @@ class Callers:
             self._sessions[keys.access_key_id] = session
 
     def forget_all(self) -> None:
-        """End every session."""
+        """End every session, and every Bedrock API key."""
         with self._lock:
             self._sessions.clear()
+            self._api_keys.clear()
 
     def keys(self, access_key_id: str) -> tuple[str, Keys] | None:
         """Return the account and the keys behind an access key id, or None when there is no such key.

@@ -103,7 +103,7 @@ class BedrockProtocol(BaseResponse):
         error = action_result.result
         if not isinstance(error, AwsError):
             raise TypeError(f"an operation of Bedrock returned {type(error).__name__}")
-        key = "Message" if error.message.startswith("User: ") else "message"
+        key = "Message" if error.message.startswith(("User: ", "Authentication failed: ")) else "message"
         status, headers, body = self.answer({key: error.message}, error.status)
         return status, {**headers, "x-amzn-errortype": f"{error.code}:{_ERROR_NAMESPACE}"}, body
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.wire import CONVERSE, LIST_FOUNDATION_MODELS, Answer, Credentials, Wire
+from chalicelib.bedrock.wire import CONVERSE, LIST_FOUNDATION_MODELS, Answer, ApiKey, Credentials, Wire
 from tests.bedrock.far_side import OK, FarSide, Step, error
 
 if TYPE_CHECKING:
@@ -257,3 +257,15 @@ def test_the_signer_logs_no_secret(start: Start, caplog: pytest.LogCaptureFixtur
 def test_credentials_show_no_secret() -> None:
     """A trace or a log line that holds them says which key it is, and nothing that signs."""
     assert f"{CREDENTIALS} {CREDENTIALS!r}" == " ".join(["Credentials(access_key='AKIDEXAMPLE')"] * 2)
+
+
+def test_an_api_key_is_sent_as_a_bearer_and_shown_nowhere(start: Start) -> None:
+    """Nothing is signed with it, and no text of the value holds it."""
+    far = start()
+    key = ApiKey("ABSKsecret")
+    Wire(endpoint=far.url).call(key, "us-east-1", LIST_FOUNDATION_MODELS)
+
+    headers = {name.lower(): value for name, value in far.requests[0]["headers"].items()}
+    assert headers["authorization"] == "Bearer ABSKsecret"
+    assert "x-amz-date" not in headers
+    assert "ABSKsecret" not in f"{key!r} {key}"

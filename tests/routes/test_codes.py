@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 from chalicelib.bedrock.meanings import FAILED, ROWS, THROTTLED, UNKNOWN
+from chalicelib.providers import meanings
 from chalicelib.routes.codes import CODES
 
 SOURCES = sorted((Path(__file__).parent.parent.parent / "chalicelib").rglob("*.py"))
@@ -33,7 +34,9 @@ def test_every_code_that_is_raised_has_a_row_and_every_row_is_raised() -> None:
     from_bodies = {"missing_field", "unknown_field", "invalid_type", "invalid_value", "internal_error"}
     from_aws = {row.meaning.code for row in ROWS} | {FAILED.code, UNKNOWN.code, THROTTLED.code}
 
-    assert _raised() | from_bodies | from_aws == set(CODES)
+    from_providers = {row.meaning.code for row in meanings.ROWS}
+
+    assert _raised() | from_bodies | from_aws | from_providers == set(CODES)
 
 
 def test_a_status_fits_its_kind() -> None:

@@ -104,6 +104,6 @@ def test_a_process_can_begin_anew(tmp_path: object) -> None:
         "old key": "ClientError",
         "old session": "ClientError",
         "new key": "answered",
-        "users": ["administrator"],
+        "users": ["administrator", "BedrockAPIKey-sandbox"],
         "same key": False,
     }

@@ -1,0 +1,120 @@
+"""Bedrock with a key of the customer's own: the same wire, catalog and translation that roles use."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from chalicelib.bedrock.catalog import list_models
+from chalicelib.bedrock.failures import AwsError, Unreachable, explain
+from chalicelib.bedrock.wire import ApiKey, Credentials
+from chalicelib.providers.base import VERIFY_SECONDS, KeyCheck, ProviderModel
+from chalicelib.providers.credentials import AwsKeys
+from chalicelib.providers.failures import ProviderRefusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.bedrock.catalog import Catalog
+    from chalicelib.bedrock.wire import Signer, Wire
+    from chalicelib.errors import ServiceError
+    from chalicelib.providers.base import Verdict
+    from chalicelib.providers.credentials import BedrockKey
+
+_VERDICTS: Final[dict[str, Verdict]] = {
+    "provider_key_rejected": "invalid",
+    # Only a caller whom AWS knows is told what it may not do.
+    "provider_permission_denied": "limited",
+    "scp_denied": "limited",
+    "model_access_denied": "limited",
+    "account_not_authorized": "limited",
+    "rate_limit_exceeded": "limited",
+}
+
+
+class _Told(NamedTuple):
+    code: str
+    message: str
+    fix: str
+
+
+_REJECTED: Final = _Told(
+    "provider_key_rejected",
+    "AWS does not take this key.",
+    "Copy it again, whole: id, secret, session token and region belong together.",
+)
+_TOLD: Final = {
+    "invalid_aws_credentials": _REJECTED,
+    "expired_credentials": _Told("provider_key_rejected", "The time of this session's keys is over.", "Get new ones."),
+    "role_permission_denied": _Told(
+        "provider_permission_denied",
+        "AWS knows the key, and does not let it do this.",
+        "Allow its user or role bedrock:ListFoundationModels, bedrock:ListInferenceProfiles and bedrock:InvokeModel.",
+    ),
+}
+_OF_API_KEYS: Final = re.compile(r"(?i)api key is valid|bearer token")
+"""How Bedrock refuses an API key, with AccessDenied's status: github.com/ai4s-research/open-science/issues/53."""
+
+
+class Bedrock:
+    """AWS keys or a Bedrock API key, for one request."""
+
+    def __init__(self, credential: AwsKeys | BedrockKey, wire: Wire) -> None:
+        self._region = credential.region
+        self._signer = _signer(credential)
+        self._wire = wire
+
+    def verify(self) -> KeyCheck:
+        """List the models. A denial proves the key as well as a list does, so nothing else need be asked."""
+        catalog = list_models(self._wire, self._signer, self._region, seconds=VERIFY_SECONDS)
+        models = _rows(catalog)
+        if not catalog.failures:
+            return KeyCheck("valid", models)
+        failure = catalog.failures[0]
+        refusal = self._told(failure)
+        if isinstance(failure, Unreachable):
+            return KeyCheck("unreachable", models, refusal)
+        return KeyCheck("limited" if models else _VERDICTS.get(refusal.code, "unknown"), models, refusal)
+
+    def models(self) -> Sequence[ProviderModel]:
+        """Return what this identity can call; profiles and models, as for a role."""
+        catalog = list_models(self._wire, self._signer, self._region)
+        if catalog.failures and not catalog.models:
+            raise self._told(catalog.failures[0]) from catalog.failures[0]
+        return _rows(catalog)
+
+    def _told(self, failure: AwsError | Unreachable) -> ServiceError:
+        """Return the refusal in the words of someone who brought a key instead of a role."""
+        refusal = explain(failure)
+        if isinstance(failure, AwsError) and failure.status == 403 and _OF_API_KEYS.search(failure.message):
+            told = _REJECTED
+        elif refusal.code in _TOLD:
+            told = _TOLD[refusal.code]
+        else:
+            return refusal
+        # To whoever signed wrongly AWS repeats what was signed, a session's token included: not in an error of ours.
+        said = f" {refusal.message}" if told.code == "provider_permission_denied" else ""
+        return ProviderRefusal(
+            told.code,
+            f"{told.message}{said}",
+            fix=told.fix,
+            whose_fix="customer",
+            retry_after=None,
+            should_retry=False,
+            request_id=refusal.aws_request_id,
+        )
+
+
+def _signer(credential: AwsKeys | BedrockKey) -> Signer:
+    if isinstance(credential, AwsKeys):
+        token = credential.session_token
+        return Credentials(
+            credential.access_key_id.get_secret_value(),
+            credential.secret_access_key.get_secret_value(),
+            "" if token is None else token.get_secret_value(),
+        )
+    return ApiKey(credential.key.get_secret_value())
+
+
+def _rows(catalog: Catalog) -> list[ProviderModel]:
+    return [ProviderModel(model.id, model.provider, model.name, details=model.details()) for model in catalog.models]

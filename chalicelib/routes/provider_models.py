@@ -1,0 +1,27 @@
+"""Models that a key can call, as OpenAI's objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.providers.base import ProviderModel
+
+CREATED: Final = 1_700_000_000
+"""OpenAI's `created` of a model, in seconds since 1970, where nobody tells it: a fixed time in the past."""
+
+
+def model_rows(provider: str, models: Sequence[ProviderModel]) -> list[dict[str, object]]:
+    """Return models as OpenAI's objects, and what is known besides under `rolecall`."""
+    return [
+        {
+            "id": f"{provider}/{model.id}",
+            "object": "model",
+            "created": model.created or CREATED,
+            "owned_by": model.owner,
+            "rolecall": {"provider": provider, "name": model.name or model.id, **model.details},
+        }
+        for model in models
+    ]
