@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import urllib.error
 import urllib.request
@@ -12,6 +13,10 @@ import boto3
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sandbox.world import World
+
+_tenants = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -111,3 +116,75 @@ class Customer:
 
 def _text(policy: object) -> str:
     return policy if isinstance(policy, str) else json.dumps(policy)
+
+
+class Onboarding:
+    """A tenant's connection, its documents, and the customer who makes the role of them, rightly or not."""
+
+    def __init__(self, world: World, *, tenant: str | None = None, url: str | None = None, **more: object) -> None:
+        keys = world.accounts.customer
+        self.world = world
+        self.tenant = tenant or f"tenant-{next(_tenants)}"
+        self.customer = Customer(world.aws.url, keys.account, keys.access_key_id, keys.secret_access_key)
+        self.api = Api(url or world.gateway.url, world.issuer.token(self.tenant))
+        body = {"name": "Acme", "region": "us-east-1", "account_id": keys.account, **more}
+        self.connection: dict[str, Any] = self.api.post("/v1/connections", body).json
+        self.path = f"/v1/connections/{self.connection['id']}"
+        self.role_arn: str = self.connection["expected_role_arn"]
+
+    @property
+    def role_name(self) -> str:
+        """The role's name without its path."""
+        return self.role_arn.rpartition("/")[2]
+
+    @property
+    def trust_policy(self) -> dict[str, Any]:
+        """The trust policy of the documents."""
+        return self._document("trust_policy")
+
+    @property
+    def permissions_policy(self) -> dict[str, Any]:
+        """The permissions policy of the documents."""
+        return self._document("permissions_policy")
+
+    def _document(self, name: str) -> dict[str, Any]:
+        document: dict[str, Any] = self.api.get(f"{self.path}/documents").json[name]
+        return document
+
+    def make_role(self, trust_policy: object | None = None, permissions_policy: object | None = None) -> None:
+        """Create the role; what is not given is as the documents have it."""
+        self.customer.create_role(
+            self.role_name, trust_policy or self.trust_policy, permissions_policy or self.permissions_policy
+        )
+
+    def put_permissions(self, policy: object, name: str = "Rolecall") -> None:
+        """Put an inline policy on the role."""
+        self.customer.client("iam").put_role_policy(
+            RoleName=self.role_name, PolicyName=name, PolicyDocument=_text(policy)
+        )
+
+    def replace_trust_policy(self, policy: object | None = None) -> None:
+        """Put another trust policy on the role; by default that of the documents."""
+        self.customer.replace_trust_policy(self.role_arn, policy or self.trust_policy)
+
+    def paste(self, edit: Mapping[str, Any]) -> None:
+        """Do with an edit of a finding what its title says."""
+        if edit["document"] == "trust-policy.json":
+            self.replace_trust_policy(edit["json"])
+        elif edit["document"] == "permissions-policy.json":
+            self.put_permissions(edit["json"])
+        else:
+            raise ValueError(edit["document"])
+
+    def verify(self, role_arn: str | None = None, **more: object) -> dict[str, Any]:
+        """Verify the role and return the report."""
+        answer = self.api.post(f"{self.path}/verification", {"role_arn": role_arn or self.role_arn, **more})
+        if answer.status != 200:
+            raise AssertionError(answer.text)
+        report: dict[str, Any] = answer.json
+        return report
+
+    def shown(self) -> dict[str, Any]:
+        """Return the connection as the API shows it."""
+        shown: dict[str, Any] = self.api.get(self.path).json
+        return shown
