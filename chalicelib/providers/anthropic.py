@@ -6,15 +6,19 @@ used. Source: Anthropic's API reference, version 2023-06-01.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable
-from chalicelib.providers.base import VERIFY_SECONDS, KeyCheck, ProviderModel
-from chalicelib.providers.failures import ProviderError, error_of, explain, failed, probed
+from chalicelib.errors import ServiceError
+from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
+from chalicelib.providers.failures import ProviderError, ended_early, error_of, explain, failed, probed, request_id_of
 from chalicelib.providers.foreign import identifier, known, number, rows, text
-from chalicelib.providers.outgoing import Call, FixedHost
+from chalicelib.providers.message_stream import chunks
+from chalicelib.providers.messages import from_message, to_messages
+from chalicelib.providers.outgoing import Call, FixedHost, Received
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 _HOST: Final = FixedHost("api.anthropic.com")
 _VERSION: Final = "2023-06-01"
 _LIST_SECONDS: Final = 20.0
+_CHAT_SECONDS: Final = 120.0
+_STREAM_SECONDS: Final = 600.0
+_NAME: Final = re.compile(r"claude-[\w.-]{1,100}", re.ASCII)
 _MOST_PAGES: Final = 20
 
 
@@ -55,6 +62,36 @@ class Anthropic:
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
 
+    def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
+        """Ask for a message, and return it as a completion."""
+        request, changed = to_messages(_named(model), {**body, "stream": False})
+        try:
+            answer = self._call("chat", "POST", "/v1/messages", request, time.monotonic() + _CHAT_SECONDS)
+        except (ProviderError, Unreachable) as failure:
+            raise explain(failure) from failure
+        completion = from_message(answer, int(time.time()))
+        if completion is None:
+            raise ended_early("anthropic")
+        return Chat(completion, changed)
+
+    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
+        """Ask for a message as it is made, and return its events as chunks."""
+        request, changed = to_messages(_named(model), {**body, "stream": True})
+        options = body.get("stream_options")
+        include_usage = isinstance(options, dict) and options.get("include_usage") is True
+        call = Call("anthropic", "chat", "POST", _HOST, "/v1/messages", self._headers(), request, _STREAM_SECONDS)
+        try:
+            status, headers, pieces = self._outgoing.stream(call)
+            if status != 200:
+                raise error_of("anthropic", Received(status, headers, b"".join(pieces)))
+        except (ProviderError, Unreachable) as failure:
+            raise explain(failure) from failure
+        made = chunks(pieces, int(time.time()), include_usage=include_usage)
+        return ChatStream(made, changed, request_id_of(headers))
+
+    def _headers(self) -> dict[str, str]:
+        return {"x-api-key": self._key.get_secret_value(), "anthropic-version": _VERSION}
+
     def _listed(self, end: float) -> list[ProviderModel]:
         models: list[ProviderModel] = []
         after = ""
@@ -74,15 +111,26 @@ class Anthropic:
     def _call(
         self, operation: str, method: str, path: str, body: Mapping[str, Any] | None, end: float
     ) -> Mapping[str, Any]:
-        headers = {"x-api-key": self._key.get_secret_value(), "anthropic-version": _VERSION}
         seconds = max(0.1, end - time.monotonic())
-        received = self._outgoing.fetch(Call("anthropic", operation, method, _HOST, path, headers, body, seconds))
+        call = Call("anthropic", operation, method, _HOST, path, self._headers(), body, seconds)
+        received = self._outgoing.fetch(call)
         if received.status != 200:
             raise error_of("anthropic", received)
         document = received.document
         if not isinstance(document, dict):
             raise Unreachable("anthropic", operation, "cut", begun=True)
         return document
+
+
+def _named(model: str) -> str:
+    if not _NAME.fullmatch(model):
+        raise ServiceError(
+            "model_not_supported",
+            "This is not a Claude model.",
+            param="model",
+            fix="GET /v1/models with the same key lists what can be called.",
+        )
+    return model
 
 
 def _model(row: Mapping[str, Any]) -> ProviderModel:

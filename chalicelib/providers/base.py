@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chalicelib.errors import ServiceError
 
@@ -35,6 +35,28 @@ class KeyCheck:
     problem: ServiceError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """An answer: OpenAI's `chat.completion`, fields that were left out or changed, and the provider's request id."""
+
+    document: dict[str, Any]
+    changed: tuple[str, ...] = ()
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStream:
+    """An answer as it comes: `chat.completion.chunk`s.
+
+    `chunks` ends without an error only where the provider finished properly; raises `ServiceError` otherwise. Closing
+    it ends the call.
+    """
+
+    chunks: Iterator[dict[str, Any]]
+    changed: tuple[str, ...] = ()
+    request_id: str = ""
+
+
 class Provider(Protocol):
     """Where a chat goes, with the credential that came with it. Lives as long as one request."""
 
@@ -44,4 +66,12 @@ class Provider(Protocol):
 
     def models(self) -> Sequence[ProviderModel]:
         """Return the models that it can call. Raises `ServiceError`."""
+        ...
+
+    def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
+        """Answer a chat, as OpenAI's API has it. Raises `ServiceError`."""
+        ...
+
+    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
+        """Answer a chat as it is made. Raises `ServiceError` for all that goes wrong before the first octet."""
         ...

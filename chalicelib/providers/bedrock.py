@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.bedrock.catalog import list_models
+from chalicelib.bedrock.converse import from_converse, to_converse
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.wire import ApiKey, Credentials
-from chalicelib.providers.base import VERIFY_SECONDS, KeyCheck, ProviderModel
+from chalicelib.bedrock.wire import CONVERSE, ApiKey, Credentials
+from chalicelib.chat import ChatRequest
+from chalicelib.errors import ServiceError
+from chalicelib.identifiers import ModelId
+from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
 from chalicelib.providers.credentials import AwsKeys
 from chalicelib.providers.failures import ProviderRefusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chalicelib.bedrock.catalog import Catalog
     from chalicelib.bedrock.wire import Signer, Wire
-    from chalicelib.errors import ServiceError
     from chalicelib.providers.base import Verdict
     from chalicelib.providers.credentials import BedrockKey
 
@@ -82,6 +86,30 @@ class Bedrock:
         if catalog.failures and not catalog.models:
             raise self._told(catalog.failures[0]) from catalog.failures[0]
         return _rows(catalog)
+
+    def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
+        """Answer a chat through Converse, with the translation that roles use."""
+        request = ChatRequest.model_validate({**body, "model": model})
+        ignored = request.ignored_fields()
+        parsed = ModelId.parse(model, region=self._region)
+        translation = to_converse(request)
+        try:
+            answer = self._wire.call(self._signer, self._region, CONVERSE, model=str(parsed), body=translation.body)
+        except (AwsError, Unreachable) as failure:
+            raise self._told(failure) from failure
+        completion = from_converse(
+            answer.body, completion_id=f"chatcmpl-{answer.request_id}", created=int(time.time()), model=model
+        )
+        return Chat(completion.document(), (*ignored, *translation.changed), answer.request_id)
+
+    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:  # noqa: ARG002  the protocol's
+        """Refuse: a stream of Bedrock with a key is not built."""
+        raise ServiceError(
+            "unsupported_parameter",
+            "stream is not supported here with a key of AWS.",
+            param="stream",
+            fix="Leave stream out, or use a connection.",
+        )
 
     def _told(self, failure: AwsError | Unreachable) -> ServiceError:
         """Return the refusal in the words of someone who brought a key instead of a role."""

@@ -84,12 +84,11 @@ class ProviderRefusal(UpstreamRefusal):
 
 def error_of(provider: str, received: Received) -> ProviderError:
     """Return the error of an answer with an error's status."""
-    found = next((received.headers[name] for name in _REQUEST_IDS if name in received.headers), "")
     return read_error(
         provider,
         received.status,
         received.document,
-        request_id=found if _REQUEST_ID.fullmatch(found) else "",
+        request_id=request_id_of(received.headers),
         retry_after=parse_retry_after(received.headers.get("retry-after")),
     )
 
@@ -195,3 +194,21 @@ def _no_answer(failure: Unreachable) -> ProviderRefusal:
         retry_after=2 if again else None,
         should_retry=again,
     )
+
+
+def ended_early(provider: str) -> ProviderRefusal:
+    """Return what is said of a stream that ended before its answer did: half an answer never looks like a whole."""
+    return ProviderRefusal(
+        "upstream_error",
+        f"{NAMES[provider]}'s stream ended before the answer was complete.",
+        fix="Try again.",
+        whose_fix=None,
+        retry_after=None,
+        should_retry=True,
+    )
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Return the provider's id of a request, or nothing where it has none that can stand in a header."""
+    found = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
+    return found if _REQUEST_ID.fullmatch(found) else ""

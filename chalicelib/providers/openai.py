@@ -2,24 +2,59 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable
 from chalicelib.errors import ServiceError
-from chalicelib.providers.base import VERIFY_SECONDS, KeyCheck, ProviderModel
-from chalicelib.providers.failures import ProviderError, error_of, explain, failed, probed
-from chalicelib.providers.outgoing import Call
+from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
+from chalicelib.providers.failures import (
+    ProviderError,
+    ended_early,
+    error_of,
+    explain,
+    failed,
+    probed,
+    read_error,
+    request_id_of,
+)
+from chalicelib.providers.foreign import number, rows
+from chalicelib.providers.outgoing import Call, Received
+from chalicelib.providers.sse import EventTooLongError, events
+from chalicelib.providers.standard import may_be_gemini_chat
 from chalicelib.providers.surfaces import AZURE_DEPLOYMENTS, SURFACES, deployments, key_header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chalicelib.providers.credentials import ApiKey, AzureKey
-    from chalicelib.providers.outgoing import Outgoing, Received
+    from chalicelib.providers.outgoing import Outgoing
     from chalicelib.providers.standard import ModelRule
 
 _LIST_SECONDS: Final = 20.0
+_CHAT_SECONDS: Final = 120.0
+_STREAM_SECONDS: Final = 600.0
+_NAME: Final = re.compile(r"(?!\.)[\w.-]{1,64}", re.ASCII)
+_PASSED: Final = frozenset(
+    {
+        "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "n", "stream",
+        "stream_options", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
+        "response_format", "seed", "user", "logprobs", "top_logprobs", "logit_bias", "frequency_penalty",
+        "presence_penalty", "metadata", "store", "service_tier", "prediction", "verbosity", "safety_identifier",
+        "prompt_cache_key", "prompt_cache_retention", "model",
+    }
+)  # fmt: skip
+"""Fields of OpenAI's chat (its OpenAPI document, 2.3.0). What else a request holds is named in a header, not sent on:
+a key or an address in a made-up field goes nowhere."""
+_NOT_PASSED: Final[dict[str, tuple[object, ...]]] = {
+    "audio": (None,),
+    "modalities": (None, ["text"]),
+    "reasoning_effort": (None,),
+    "web_search_options": (None,),
+}
+"""Fields of models that are not for plain chats, with the values that ask for nothing."""
 
 
 class OpenAi:
@@ -53,6 +88,67 @@ class OpenAi:
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
 
+    def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
+        """Pass a chat on, and its answer back."""
+        model, sent, dropped = self._prepared(model, body)
+        try:
+            received = self._post(model, sent, _CHAT_SECONDS)
+        except (ProviderError, Unreachable) as failure:
+            raise explain(failure) from failure
+        document = received.document
+        if not isinstance(document, dict) or not rows(document, "choices"):
+            raise ended_early(self._provider)
+        return Chat(document, dropped, request_id_of(received.headers))
+
+    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
+        """Pass a chat on, and its chunks back as they come."""
+        model, sent, dropped = self._prepared(model, body)
+        call = self._call_of_chat(model, sent, _STREAM_SECONDS)
+        try:
+            status, headers, pieces = self._outgoing.stream(call)
+            if status != 200:
+                raise error_of(self._provider, Received(status, headers, b"".join(pieces)))
+        except (ProviderError, Unreachable) as failure:
+            raise explain(failure) from failure
+        return ChatStream(chunks(self._provider, pieces), dropped, request_id_of(headers))
+
+    def _prepared(self, model: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+        """Return model, body and the names of fields that OpenAI's API does not have. Raises `ServiceError`."""
+        model = self._callable(model)
+        for name, neutral in _NOT_PASSED.items():
+            if body.get(name) not in neutral:
+                raise ServiceError(
+                    "unsupported_parameter", f"{name} is not supported here.", param=name, fix=f"Leave {name} out."
+                )
+        kept = {name: value for name, value in body.items() if name in _PASSED}
+        dropped = tuple(name for name in body if name not in _PASSED and name not in _NOT_PASSED)
+        return model, {**kept, "model": model}, dropped
+
+    def _callable(self, model: str) -> str:
+        """Return the model's name as it is sent, if it may be called."""
+        if self._provider == "openai":
+            self._rule.require(model)
+            return model
+        if self._provider == "google":
+            name = model.removeprefix("models/")
+            if not may_be_gemini_chat(name) or not _NAME.fullmatch(name):
+                raise ServiceError(
+                    "model_not_supported",
+                    "This is not a Gemini model that answers in text.",
+                    param="model",
+                    fix="GET /v1/models with the same key lists what can be called.",
+                )
+            return name
+        # A deployment's name stands in the path.
+        if not _NAME.fullmatch(model):
+            raise ServiceError(
+                "invalid_model_id",
+                "This can't be the name of a deployment: letters, digits and ._- alone, 64 at most.",
+                param="model",
+                fix="Give the deployment's name as Azure AI Foundry shows it.",
+            )
+        return model
+
     def _listed(self, end: float) -> tuple[list[ProviderModel], ServiceError | None]:
         document = self._get("list models", self._surface.list_path, end).document
         if self._provider != "azure":
@@ -77,11 +173,12 @@ class OpenAi:
         return self._fetch(Call(self._provider, operation, "GET", self._target, path, headers, seconds=seconds))
 
     def _post(self, model: str, body: Mapping[str, Any], seconds: float) -> Received:
+        return self._fetch(self._call_of_chat(model, body, max(0.1, seconds)))
+
+    def _call_of_chat(self, model: str, body: Mapping[str, Any], seconds: float) -> Call:
         path = self._surface.path_of_chat(model)
         headers = key_header(self._surface.chat_header, self._key.get_secret_value())
-        return self._fetch(
-            Call(self._provider, "chat", "POST", self._target, path, headers, body=body, seconds=max(0.1, seconds))
-        )
+        return Call(self._provider, "chat", "POST", self._target, path, headers, body=body, seconds=seconds)
 
     def _fetch(self, call: Call) -> Received:
         received = self._outgoing.fetch(call)
@@ -90,3 +187,43 @@ class OpenAi:
         if not isinstance(received.document, dict):
             raise Unreachable(self._provider, call.operation, "cut", begun=True)
         return received
+
+
+def chunks(provider: str, pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield a stream's chunks; raises `ServiceError` unless every choice has finished and `[DONE]` was said."""
+    begun: set[int] = set()
+    finished: set[int] = set()
+    try:
+        for _, data in events(pieces):
+            if data.strip() == "[DONE]":
+                if begun - finished or not finished:
+                    break
+                return
+            chunk = _chunk(provider, data)
+            for choice in rows(chunk, "choices"):
+                begun.add(index := number(choice, "index") or 0)
+                if choice.get("finish_reason"):
+                    finished.add(index)
+            yield chunk
+    except Unreachable as failure:
+        raise explain(failure) from failure
+    except EventTooLongError:
+        raise ended_early(provider) from None
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+    raise ended_early(provider)
+
+
+def _chunk(provider: str, data: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ended_early(provider) from None
+    if isinstance(document, dict) and "error" not in document:
+        return document
+    # Google's surface says an error in a list; a status that stands in it is the best there is in a stream.
+    failure = read_error(provider, 500, document)
+    status = next((int(code) for code in failure.codes if code.isdecimal() and len(code) == 3), 500)
+    raise explain(read_error(provider, status, document))

@@ -58,8 +58,9 @@ def create_app(services: Services) -> Chalice:
     verifier = Verifier(services, registry, turnstile, sessions, wire)
     OnboardingRoutes(services, registry, verifier, Life(services, registry)).register(boundary)
     _schedule(app, Reverification(registry, verifier))
-    KeyRoutes(OwnKeys(settings, wire), Limits(table, services.clock)).register(boundary)
-    InferenceRoutes(served, sessions, wire, services.clock).register(boundary)
+    own_keys = OwnKeys(settings, wire)
+    KeyRoutes(own_keys, Limits(table, services.clock)).register(boundary)
+    InferenceRoutes(served, sessions, wire, services.clock, own_keys).register(boundary)
     return app
 
 

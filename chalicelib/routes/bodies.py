@@ -43,6 +43,23 @@ def parse_large(request: Request, model: type[M]) -> M:
     return validate(_json_octets(request, LARGE), model)
 
 
+def parse_chat(request: Request) -> dict[str, Any]:
+    """Return a chat as the JSON object that it is, to be passed on. Raises `ServiceError` when it is none."""
+    octets = _json_octets(request, LARGE)
+    try:
+        document = json.loads(octets.decode("utf-8"), parse_constant=_no_constant)
+        if isinstance(document, dict):
+            # What can't be written again, half a surrogate pair, could not be sent on either.
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        raise ServiceError("invalid_json", "The body is not JSON in UTF-8.", fix="Send one JSON object.") from None
+    if not isinstance(document, dict):
+        raise ServiceError("invalid_type", "The body must be a JSON object.")
+    return document
+
+
 def refuse_external_id(request: Request) -> None:
     """Refuse an external ID in any spelling in body, query or headers: which one is used is never the caller's choice.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from chalicelib.bedrock.catalog import list_models
 from chalicelib.bedrock.converse import from_converse, to_converse
@@ -12,9 +11,10 @@ from chalicelib.bedrock.wire import CONVERSE
 from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
+from chalicelib.identifiers.providers import bare_model
 from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
-from chalicelib.routes import bodies
+from chalicelib.routes import bodies, own_key
 from chalicelib.routes.exchange import Reply
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from chalicelib.onboarding.served import Served, ServedConnections
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
-    from chalicelib.routes.exchange import Request
+    from chalicelib.routes.credential import OwnKeys
+    from chalicelib.routes.exchange import EventStream, Request
 
 _SESSION_REJECTED: Final = frozenset({"expired_credentials", "invalid_aws_credentials"})
 PROVIDER: Final = "bedrock/"
@@ -40,12 +41,18 @@ class InferenceRoutes:
     """The views."""
 
     def __init__(
-        self, served: ServedConnections, sessions: Sessions, wire: Wire, clock: Callable[[], datetime]
+        self,
+        served: ServedConnections,
+        sessions: Sessions,
+        wire: Wire,
+        clock: Callable[[], datetime],
+        own_keys: OwnKeys,
     ) -> None:
         self._served = served
         self._sessions = sessions
         self._wire = wire
         self._clock = clock
+        self._own_keys = own_keys
 
     def register(self, boundary: Boundary) -> None:
         """Add the routes. Ids hold slashes, which API Gateway does not match in one parameter: one route each."""
@@ -56,13 +63,20 @@ class InferenceRoutes:
         boundary.protected("POST", "/v1/chat/completions", "models:invoke", self.chat)
 
     def list(self, request: Request, caller: Caller) -> Reply:
-        """List what the connection's role can call."""
+        """List what the connection's role can call, or the key that came with the request."""
+        own = self._own_keys.provider(request)
+        if own is not None:
+            return own_key.list_models(*own)
         served = self._choose(request, caller)
         return Reply({"object": "list", "data": [model_row(model) for model in self._catalog(served).models]})
 
     def get(self, request: Request, caller: Caller) -> Reply:
         """Show one model."""
-        wanted = "/".join(filter(None, (request.path_parameter(name) for name in "abc"))).removeprefix(PROVIDER)
+        wanted = "/".join(filter(None, (request.path_parameter(name) for name in "abc")))
+        own = self._own_keys.provider(request)
+        if own is not None:
+            return own_key.get_model(*own, wanted)
+        wanted = wanted.removeprefix(PROVIDER)
         served = self._choose(request, caller)
         for model in self._catalog(served).models:
             if model.id == wanted:
@@ -85,13 +99,17 @@ class InferenceRoutes:
         rows = availability(served.connection, credentials, self._wire, probe=probe == ["true"])
         return Reply({"data": [availability_row(row) for row in rows]})
 
-    def chat(self, request: Request, caller: Caller) -> Reply:
-        """Answer a chat through Converse."""
+    def chat(self, request: Request, caller: Caller) -> Reply | EventStream:
+        """Answer a chat through Converse, or with the key that came with the request."""
+        own = self._own_keys.provider(request)
+        if own is not None:
+            return own_key.chat(*own, request)
         body = bodies.parse_large(request, ChatRequest)
         ignored = body.ignored_fields()
+        bare = bare_model(body.model, "bedrock")
         served = self._choose(request, caller)
         connection = served.connection
-        model = ModelId.parse(_bare(body.model), region=connection.region, account_id=served.grant.role_arn.account_id)
+        model = ModelId.parse(bare, region=connection.region, account_id=served.grant.role_arn.account_id)
         connection.require_in_scope(str(model))
         guardrail = None if connection.guardrail is None else connection.guardrail.for_converse()
         translation = to_converse(body, guardrail)
@@ -168,11 +186,6 @@ def availability_row(row: Availability) -> dict[str, object]:
         "finding": None if row.finding is None else finding_row(row.finding),
         "regions": [*row.regions],
     }
-
-
-def _bare(model: str) -> str:
-    """Return a model's id without our provider before it; clients may percent-encode the slashes of an ARN."""
-    return unquote(model).removeprefix(PROVIDER) if "%" in model else model.removeprefix(PROVIDER)
 
 
 def _printable(name: str) -> str:

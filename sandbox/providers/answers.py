@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
 from sandbox.bedrock.catalog import catalog
@@ -67,7 +68,11 @@ class Question:
 def say(question: Question) -> Said:
     """Answer a question."""
     request: dict[str, Any] = {
-        "messages": [{"role": role, "content": [block]} for role, block in question.turns] or [_nothing()],
+        "messages": [
+            {"role": role, "content": [block for _, block in blocks]}
+            for role, blocks in groupby(question.turns, key=lambda turn: turn[0])
+        ]
+        or [_nothing()],
         "system": [{"text": text} for text in question.system],
         "inferenceConfig": {"maxTokens": question.limit or _LIMIT, "stopSequences": question.stops},
     }

@@ -1,0 +1,117 @@
+"""Anthropic's events become chunks of a chat. Source: Anthropic's API reference, "Streaming messages"."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.bedrock.failures import Unreachable
+from chalicelib.providers.failures import ended_early, explain, read_error
+from chalicelib.providers.foreign import number, text
+from chalicelib.providers.messages import REASONS, usage_of
+from chalicelib.providers.sse import EventTooLongError, events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_STATUSES = {"overloaded_error": 529, "rate_limit_error": 429, "authentication_error": 401, "permission_error": 403}
+
+
+def chunks(pieces: Iterator[bytes], created: int, *, include_usage: bool) -> Iterator[dict[str, Any]]:
+    """Yield a stream's chunks; raises `ServiceError` unless `message_stop` came after a reason to stop."""
+    state = _State(created)
+    try:
+        for name, data in events(pieces):
+            document = _object(data)
+            if name == "error":
+                error = document.get("error")
+                kind = text(error, "type") if isinstance(error, dict) else ""
+                raise explain(read_error("anthropic", _STATUSES.get(kind, 500), document))
+            if name == "message_stop":
+                if not state.stopped:
+                    break
+                if include_usage:
+                    yield state.chunk(None) | {"usage": usage_of(state.usage, state.output)}
+                return
+            delta, reason = state.take(name, document)
+            if delta is not None or reason is not None:
+                yield state.chunk(delta or {}, reason)
+    except Unreachable as failure:
+        raise explain(failure) from failure
+    except EventTooLongError:
+        raise ended_early("anthropic") from None
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+    raise ended_early("anthropic")
+
+
+class _State:
+    """What earlier events said that later chunks need."""
+
+    def __init__(self, created: int) -> None:
+        self.stopped = False
+        self.usage: Mapping[str, Any] = {}
+        self.output = 0
+        self._created = created
+        self._id = self._model = ""
+        self._calls = -1
+        self._arguments = False
+
+    def take(self, name: str, document: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
+        """Return the delta and the reason to stop that an event brings, None for what it does not."""
+        part = document.get({"message_start": "message", "content_block_start": "content_block"}.get(name, "delta"))
+        if name == "content_block_stop" and self._calls >= 0 and not self._arguments:
+            # A call without arguments: clients parse what they were given, and nothing is not JSON.
+            self._arguments = True
+            return {"tool_calls": [{"index": self._calls, "function": {"arguments": "{}"}}]}, None
+        if not isinstance(part, dict):
+            return None, None
+        if name == "message_start":
+            self._id, self._model = text(part, "id"), text(part, "model")
+            self.usage = part["usage"] if isinstance(part.get("usage"), dict) else {}
+            return {"role": "assistant", "content": "", "refusal": None}, None
+        if name == "content_block_start" and part.get("type") == "tool_use":
+            self._calls += 1
+            self._arguments = False
+            function = {"name": text(part, "name"), "arguments": ""}
+            call = {"index": self._calls, "id": text(part, "id"), "type": "function", "function": function}
+            return {"tool_calls": [call]}, None
+        if name == "content_block_delta":
+            return self._delta(part), None
+        if name == "message_delta" and part.get("stop_reason"):
+            usage = document.get("usage")
+            self.output = (number(usage, "output_tokens") if isinstance(usage, dict) else None) or 0
+            self.stopped = True
+            return None, REASONS.get(text(part, "stop_reason"), "stop")
+        return None, None
+
+    def _delta(self, part: Mapping[str, Any]) -> dict[str, Any] | None:
+        if part.get("type") == "text_delta":
+            return {"content": text(part, "text")}
+        if part.get("type") == "input_json_delta" and text(part, "partial_json"):
+            self._arguments = True
+            return {"tool_calls": [{"index": self._calls, "function": {"arguments": text(part, "partial_json")}}]}
+        return None
+
+    def chunk(self, delta: dict[str, Any] | None, reason: str | None = None) -> dict[str, Any]:
+        """Return a chunk; None for a delta: one without choices."""
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+            "choices": [] if delta is None else [choice],
+        }
+
+
+def _object(data: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise ended_early("anthropic")
+    return document

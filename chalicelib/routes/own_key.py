@@ -1,0 +1,108 @@
+"""Models and chats with a key that came in the request's headers: the same routes, other credentials."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.chat import ChatRequest
+from chalicelib.errors import ServiceError
+from chalicelib.identifiers.providers import bare_model
+from chalicelib.routes import bodies
+from chalicelib.routes.codes import envelope
+from chalicelib.routes.exchange import EventStream, Reply
+from chalicelib.routes.provider_models import model_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.providers.base import Provider
+    from chalicelib.routes.exchange import Request
+
+
+def list_models(name: str, provider: Provider) -> Reply:
+    """List what the key can call."""
+    return Reply({"object": "list", "data": model_rows(name, provider.models())})
+
+
+def get_model(name: str, provider: Provider, wanted: str) -> Reply:
+    """Show one model."""
+    model_id = f"{name}/{bare_model(wanted, name)}"
+    for row in model_rows(name, provider.models()):
+        if row["id"] == model_id:
+            return Reply(row)
+    raise ServiceError(
+        "model_not_found",
+        "This key has no such model.",
+        param="model",
+        fix="GET /v1/models with the same key lists its models.",
+    )
+
+
+def chat(name: str, provider: Provider, request: Request) -> Reply | EventStream:
+    """Answer a chat, whole or as it is made."""
+    request.notes["provider"] = name
+    body = bodies.parse_chat(request)
+    model = _checked(body)
+    bare = bare_model(model, name)
+    if name == "bedrock":
+        bodies.parse_large(request, ChatRequest)
+    if body.get("stream") is True:
+        return _stream(provider, bare, body, model, request)
+    answer = provider.chat(bare, body)
+    return Reply({**answer.document, "model": model}, headers=_headers(answer.changed, answer.request_id))
+
+
+def _checked(body: dict[str, Any]) -> str:
+    """Return the model's name. What else is wrong with a chat, the provider says at its place."""
+    model, messages = body.get("model"), body.get("messages")
+    for field, value in (("model", model), ("messages", messages)):
+        if value is None:
+            raise ServiceError("missing_field", "This field is required.", param=field)
+    if not isinstance(model, str) or not 0 < len(model) <= 2100:
+        raise ServiceError("invalid_type", "Input should be a valid string.", param="model")
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise ServiceError("invalid_type", "Input should be a list of messages.", param="messages")
+    if not messages:
+        raise ServiceError("invalid_value", "There is no message.", param="messages", fix="Send at least one.")
+    if body.get("stream") not in (None, True, False):
+        raise ServiceError("invalid_type", "Input should be true or false.", param="stream")
+    return model
+
+
+def _stream(provider: Provider, bare: str, body: dict[str, Any], model: str, request: Request) -> EventStream:
+    """Return the stream, its first chunk already there: what goes wrong before it keeps its status."""
+    answer = provider.stream(bare, body)
+    first = next(answer.chunks, None)
+    headers = {**_headers(answer.changed, answer.request_id), "Cache-Control": "no-store"}
+    return EventStream(_events(first, answer.chunks, model, request), headers, live=request.can_stream)
+
+
+def _events(
+    first: dict[str, Any] | None, chunks: Iterator[dict[str, Any]], model: str, request: Request
+) -> Iterator[str]:
+    try:
+        if first is not None:
+            yield _event({**first, "model": model})
+        for chunk in chunks:
+            yield _event({**chunk, "model": model})
+        yield "data: [DONE]\n\n"
+    except ServiceError as error:
+        request.notes["code"] = error.code
+        yield _event(envelope(error, request.id))
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _event(document: dict[str, Any]) -> str:
+    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n"
+
+
+def _headers(changed: tuple[str, ...], request_id: str) -> dict[str, str]:
+    headers = {"Rolecall-Provider-Request-Id": request_id} if request_id else {}
+    if changed:
+        names = ("".join(character for character in name if " " <= character <= "~")[:64] for name in changed)
+        headers["Rolecall-Ignored-Fields"] = ", ".join(names)[:1000]
+    return headers

@@ -1,0 +1,120 @@
+"""A canary in every place where a key can stand, and each kind of failure forced: it sings nowhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+
+from chalicelib.bedrock.wire import Wire
+from chalicelib.logs import JsonFormatter
+from chalicelib.providers import connect
+from chalicelib.providers.credentials import ApiKey
+from chalicelib.providers.failures import ProviderRefusal
+from chalicelib.providers.outgoing import Outgoing
+from chalicelib.providers.standard import ModelRule
+from chalicelib.routes.credential import HEADERS
+from sandbox.providers import AZURE_HOST
+from sandbox.providers.server import SWITCHES
+from tests.far_customer import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.world import World
+
+CANARY = "c4n4ry7f3b9d"
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """Catch every record of every logger, down to DEBUG, as the service writes it."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield text
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def _table(world: World) -> str:
+    client = world.accounts.operator.session("us-east-1").client("dynamodb", endpoint_url=world.aws.url)
+    return json.dumps(client.scan(TableName=world.settings.table_name)["Items"], default=str)
+
+
+@pytest.mark.parametrize("header", HEADERS.values())
+def test_a_canary_in_any_header_is_repeated_nowhere(world: World, logs: io.StringIO, header: str) -> None:
+    """Alone and among the right ones, on every route; in no answer, log or table."""
+    api = Api(world.gateway.url, world.issuer.token("secrecy"))
+    good = {
+        "Rolecall-Provider": "azure",
+        "Rolecall-Provider-Key": world.providers.azure.key,
+        "Rolecall-Azure-Endpoint": f"https://{AZURE_HOST}",
+    }
+    chat = {"model": "team-chat", "messages": [{"role": "user", "content": "Hi"}]}
+    for headers in ({header: CANARY}, good | {header: CANARY}, {"Rolecall-Provider": "bedrock", header: CANARY}):
+        for method, path, body in (
+            ("GET", "/v1/models", None),
+            ("GET", "/v1/models/azure/team-chat", None),
+            ("POST", "/v1/chat/completions", chat),
+            ("POST", "/v1/chat/completions", {**chat, "stream": True}),
+        ):
+            answer = api.call(method, path, body, headers=headers)
+            assert answer.status >= 400
+            assert CANARY not in answer.text + str(answer.headers)
+    assert CANARY not in logs.getvalue() + _table(world)
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google", "azure"])
+def test_a_canary_in_a_key_survives_no_failure(world: World, logs: io.StringIO, provider: str) -> None:
+    """Whatever the provider does: neither the error nor its traceback, nor a log or the table has the key."""
+    api = Api(world.gateway.url, world.issuer.token(f"secrecy-{provider}"))
+    fake: Any = getattr(world.providers, provider)
+    model = {"openai": "gpt-4o", "anthropic": "claude-haiku-4-5-20251001", "google": "gemini-2.5-flash"}.get(provider)
+    chat: dict[str, Any] = {"model": model or "team-chat", "messages": [{"role": "user", "content": "Hi"}]}
+    keys = [fake.key_for(switch) for switch in SWITCHES if switch != "slow"]
+    keys.append({"openai": "sk-", "anthropic": "sk-ant-", "google": "AIza", "azure": ""}[provider] + CANARY)
+    told = ""
+    for key in keys:
+        body = {"provider": provider, "key": key}
+        headers = {"Rolecall-Provider": provider, "Rolecall-Provider-Key": key}
+        if provider == "azure":
+            body["endpoint"] = headers["Rolecall-Azure-Endpoint"] = f"https://{AZURE_HOST}"
+        for answer in (
+            api.post("/v1/keys/verify", body),
+            api.call("GET", "/v1/models", headers=headers),
+            api.call("POST", "/v1/chat/completions", chat, headers=headers),
+            api.call("POST", "/v1/chat/completions", {**chat, "stream": True}, headers=headers),
+        ):
+            told += answer.text + str(answer.headers)
+
+    everything = told + logs.getvalue() + _table(world) + json.dumps(world.aws.calls.rows())
+    assert CANARY not in everything
+    assert fake.key not in everything
+
+
+def test_a_canary_is_in_no_repr_and_no_traceback(world: World) -> None:
+    """Of the credential, of the adapter and of what it raises, its causes included."""
+    credential = ApiKey("openai", SecretStr(f"sk-{CANARY}"))
+    provider = connect(
+        credential,
+        outgoing=Outgoing(local=world.providers.addresses()),
+        wire=Wire(),
+        rule=ModelRule(),
+    )
+    with pytest.raises(ProviderRefusal) as refused:
+        provider.models()
+    told = repr(credential) + str(credential) + repr(provider) + str(vars(provider))
+    told += "".join(traceback.format_exception(refused.value)) + repr(refused.value.__dict__)
+
+    assert CANARY not in told
+    assert CANARY not in repr(provider.verify())
