@@ -83,7 +83,8 @@ class Anthropic:
         try:
             status, headers, pieces = self._outgoing.stream(call)
             if status != 200:
-                raise error_of("anthropic", Received(status, headers, b"".join(pieces)))
+                received = Received(status, headers, b"".join(pieces))
+                raise error_of("anthropic", received, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         made = chunks(pieces, int(time.time()), include_usage=include_usage)
@@ -115,7 +116,7 @@ class Anthropic:
         call = Call("anthropic", operation, method, _HOST, path, self._headers(), body, seconds)
         received = self._outgoing.fetch(call)
         if received.status != 200:
-            raise error_of("anthropic", received)
+            raise error_of("anthropic", received, self._key.get_secret_value())
         document = received.document
         if not isinstance(document, dict):
             raise Unreachable("anthropic", operation, "cut", begun=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable, parse_retry_after
@@ -82,12 +83,12 @@ class ProviderRefusal(UpstreamRefusal):
         self.request_id = request_id
 
 
-def error_of(provider: str, received: Received) -> ProviderError:
-    """Return the error of an answer with an error's status."""
+def error_of(provider: str, received: Received, secret: str) -> ProviderError:
+    """Return the error of an answer with an error's status; `secret` is left out of it wherever it is repeated."""
     return read_error(
         provider,
         received.status,
-        received.document,
+        replace(received, octets=received.octets.replace(secret.encode(), b"[left out]")).document,
         request_id=request_id_of(received.headers),
         retry_after=parse_retry_after(received.headers.get("retry-after")),
     )

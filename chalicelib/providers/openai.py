@@ -107,7 +107,8 @@ class OpenAi:
         try:
             status, headers, pieces = self._outgoing.stream(call)
             if status != 200:
-                raise error_of(self._provider, Received(status, headers, b"".join(pieces)))
+                received = Received(status, headers, b"".join(pieces))
+                raise error_of(self._provider, received, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         return ChatStream(chunks(self._provider, pieces), dropped, request_id_of(headers))
@@ -183,7 +184,7 @@ class OpenAi:
     def _fetch(self, call: Call) -> Received:
         received = self._outgoing.fetch(call)
         if received.status != 200:
-            raise error_of(self._provider, received)
+            raise error_of(self._provider, received, self._key.get_secret_value())
         if not isinstance(received.document, dict):
             raise Unreachable(self._provider, call.operation, "cut", begun=True)
         return received
