@@ -53,7 +53,7 @@ _WITHOUT_EFFECT: Final[dict[str, tuple[object, ...]]] = {
 }
 """Fields of OpenAI's that Converse has nothing for, each with the values that ask for nothing: those go unmentioned."""
 
-FinishReason = Literal["stop", "length", "content_filter"]
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
 class _Part(BaseModel):

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.bedrock.failures import AwsError, Unreachable
-from chalicelib.bedrock.wire import LIST_FOUNDATION_MODELS, LIST_INFERENCE_PROFILES
+from chalicelib.bedrock.operations import LIST_FOUNDATION_MODELS, LIST_INFERENCE_PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from chalicelib.bedrock.wire import Signer, Wire
+    from chalicelib.bedrock.signing import Signer
+    from chalicelib.bedrock.wire import Wire
 
 _PAGE: Final = "1000"
 _MOST_PAGES: Final = 20

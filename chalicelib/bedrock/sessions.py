@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from chalicelib.bedrock.failures import explain
+from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.bedrock.meanings import IDENTITY_CHANGED
-from chalicelib.bedrock.wire import AwsError, Credentials, Unreachable
+from chalicelib.bedrock.signing import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

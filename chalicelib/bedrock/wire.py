@@ -7,32 +7,28 @@ chat, of which 0.13 are needed. The signatures are held against botocore's in te
 from __future__ import annotations
 
 import json
-import logging
 import random
 import re
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import quote
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from urllib3.exceptions import HTTPError
 
 from chalicelib import VERSION
+from chalicelib.bedrock.events import IDLE_SECONDS, Events
 from chalicelib.bedrock.failures import AwsError, Unreachable, parse_retry_after
+from chalicelib.bedrock.signing import address, sign
 from chalicelib.bedrock.transport import kind_of, pool
-from chalicelib.identifiers import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Answer", "ApiKey", "AwsError", "Credentials", "Operation", "Signer", "Unreachable", "Wire"]
+    from chalicelib.bedrock.operations import Operation
+    from chalicelib.bedrock.signing import Signer
 
-# At DEBUG this logger writes canonical requests, and with them session tokens, whatever level was asked for.
-logging.getLogger("botocore.auth").setLevel(logging.INFO)
-
+_T = TypeVar("_T")
 _CONNECT_SECONDS: Final = 3.0
 _ATTEMPTS: Final = 2
 """Clients retry as well: two of ours times their three is what a throttled model is asked at most."""
@@ -43,73 +39,6 @@ _USER_AGENT: Final = f"rolecall/{VERSION}"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,100}", re.ASCII)
 _TEXTS: Final = ("message", "Message")
 _CODES: Final = ("code", "Code", "__type")
-
-
-class Credentials(NamedTuple):
-    """What signs a call. All that botocore's signer asks for is these three names."""
-
-    access_key: str
-    secret_key: str
-    token: str
-
-    def __repr__(self) -> str:
-        """Show which key it is and nothing that signs."""
-        return f"Credentials(access_key={self.access_key!r})"
-
-    def __str__(self) -> str:
-        """Show the same."""
-        return repr(self)
-
-
-class ApiKey(NamedTuple):
-    """A Bedrock API key. It is sent as it is: whoever sees a request could use it."""
-
-    key: str
-
-    def __repr__(self) -> str:
-        """Show nothing of it."""
-        return "ApiKey(key='**********')"
-
-    def __str__(self) -> str:
-        """Show the same."""
-        return repr(self)
-
-
-Signer = Credentials | ApiKey
-"""What a call is made with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation of AWS: `service` is the host's first part, `seconds` what a call may take, retry included.
-
-    `signed_as` is the service of the signature: both of Bedrock's sign as `bedrock`. `headers` go with every call.
-    """
-
-    name: str
-    service: str
-    method: str
-    path: str
-    seconds: float = 20.0
-    signed_as: str = "bedrock"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-LIST_FOUNDATION_MODELS: Final = Operation("ListFoundationModels", "bedrock", "GET", "/foundation-models")
-LIST_INFERENCE_PROFILES: Final = Operation("ListInferenceProfiles", "bedrock", "GET", "/inference-profiles")
-MODEL_AVAILABILITY: Final = Operation(
-    "GetFoundationModelAvailability", "bedrock", "GET", "/foundation-model-availability/{model}"
-)
-CONVERSE: Final = Operation("Converse", "bedrock-runtime", "POST", "/model/{model}/converse", seconds=25.0)
-DESCRIBE_LIMITS: Final = Operation(
-    "DescribeLimits",
-    "dynamodb",
-    "POST",
-    "/",
-    seconds=5.0,
-    signed_as="dynamodb",
-    headers={"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.DescribeLimits"},
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +94,33 @@ class Wire:
         octets, headers = _encoded(body)
         request = _Request(operation, region, url, octets, {**headers, **operation.headers})
         deadline = self._clock() + (operation.seconds if seconds is None else seconds)
+        return self._tried(lambda: self._whole(credentials, request, deadline), deadline)
+
+    def stream(
+        self,
+        credentials: Signer,
+        region: str,
+        operation: Operation,
+        *,
+        model: str,
+        body: Mapping[str, Any],
+        seconds: float,
+    ) -> Events:
+        """Make a call whose answer is a stream of events, and return it once its first event is there.
+
+        Until then it is tried again as `call` does, and raises the same: whoever answers over HTTP still has the choice
+        of the status. `seconds` bound the whole stream.
+        """
+        url = address(operation, region, endpoint=self._endpoint, model=model)
+        octets, headers = _encoded(body)
+        request = _Request(operation, region, url, octets, {**headers, **operation.headers})
+        deadline = self._clock() + seconds
+        return self._tried(lambda: self._begun(credentials, request, deadline), deadline)
+
+    def _tried(self, attempt_once: Callable[[], _T], deadline: float) -> _T:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._try(credentials, request, deadline)
+                return attempt_once()
             except (AwsError, Unreachable) as failure:
                 pause = random.uniform(0.05, 0.25) * attempt  # noqa: S311  spreads retries, hides nothing
                 if attempt == _ATTEMPTS or not failure.passing or self._clock() + pause >= deadline:
@@ -175,7 +128,42 @@ class Wire:
                 time.sleep(pause)
         raise AssertionError("unreachable")  # pragma: no cover  the last attempt returns or raises
 
-    def _try(self, credentials: Signer, request: _Request, deadline: float) -> Answer:
+    def _begun(self, credentials: Signer, request: _Request, deadline: float) -> Events:
+        response = self._sent(credentials, request, deadline)
+        operation, request_id = request.operation, _request_id(response)
+        if response.status >= 300:
+            octets = self._read_or_close(response, operation, deadline)
+            raise _aws_error(operation, response, _json_object(octets) or {}, request_id)
+        socket = getattr(response.connection, "sock", None)
+        if socket is not None:
+            # A last resort against a reader that hangs for ever: silence is counted by who waits for it.
+            socket.settimeout(IDLE_SECONDS + 5)
+        events = Events(
+            response,
+            service=operation.service,
+            operation=operation.name,
+            request_id=request_id,
+            deadline=deadline,
+            clock=self._clock,
+        )
+        try:
+            events.first()
+        except BaseException:
+            events.close()
+            raise
+        return events
+
+    def _whole(self, credentials: Signer, request: _Request, deadline: float) -> Answer:
+        response = self._sent(credentials, request, deadline)
+        operation, request_id = request.operation, _request_id(response)
+        document = _json_object(self._read_or_close(response, operation, deadline))
+        if response.status >= 300:
+            raise _aws_error(operation, response, document or {}, request_id)
+        if document is None:
+            raise Unreachable(operation.service, operation.name, "cut", begun=True)
+        return Answer(document, request_id)
+
+    def _sent(self, credentials: Signer, request: _Request, deadline: float) -> urllib3.BaseHTTPResponse:
         operation = request.operation
         left = max(0.1, deadline - self._clock())
         headers = sign(
@@ -188,7 +176,7 @@ class Wire:
             service=operation.signed_as,
         )
         try:
-            response = self._pool.urlopen(
+            return self._pool.urlopen(
                 operation.method,
                 request.url,
                 body=request.body or None,
@@ -200,6 +188,8 @@ class Wire:
             )
         except HTTPError as error:
             raise Unreachable(operation.service, operation.name, kind_of(error)) from error
+
+    def _read_or_close(self, response: urllib3.BaseHTTPResponse, operation: Operation, deadline: float) -> bytes:
         try:
             octets = self._read(response, operation, deadline)
         except BaseException as error:
@@ -210,14 +200,7 @@ class Wire:
                 raise Unreachable(operation.service, operation.name, kind_of(error), begun=True) from error
             raise
         response.release_conn()
-        found = _REQUEST_ID.fullmatch(response.headers.get("x-amzn-requestid", ""))
-        request_id = found[0] if found else ""
-        document = _json_object(octets)
-        if response.status >= 300:
-            raise _aws_error(operation, response, document or {}, request_id)
-        if document is None:
-            raise Unreachable(operation.service, operation.name, "cut", begun=True)
-        return Answer(document, request_id)
+        return octets
 
     def _read(self, response: urllib3.BaseHTTPResponse, operation: Operation, deadline: float) -> bytes:
         """Read the whole body within the deadline.
@@ -246,53 +229,16 @@ class Wire:
         return b"".join(parts)
 
 
-def address(
-    operation: Operation,
-    region: str,
-    *,
-    endpoint: str | None = None,
-    model: str | None = None,
-    query: Mapping[str, str] | None = None,
-) -> str:
-    """Return the address of a call, encoded as it is sent and signed; `endpoint` replaces AWS's host of the region."""
-    suffix = partition_of(region).dns_suffix
-    base = endpoint or f"https://{operation.service}.{region}.{suffix}"
-    path = operation.path if model is None else operation.path.replace("{model}", path_segment(model))
-    # urlencode writes + for a space, which signs otherwise.
-    pairs = "&".join(f"{quote(name, safe='-_.~')}={quote(text, safe='-_.~')}" for name, text in (query or {}).items())
-    return f"{base}{path}?{pairs}" if pairs else f"{base}{path}"
-
-
-def path_segment(model: str) -> str:
-    """Return a model id as one segment of a path. `.` and `..` never get here: `ModelId` has none."""
-    if model in {"", ".", ".."}:
-        raise ValueError("a model id can't be empty or dots")
-    return quote(model, safe="-._~")
-
-
-def sign(
-    credentials: Signer,
-    region: str,
-    method: str,
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    *,
-    service: str = "bedrock",
-) -> dict[str, str]:
-    """Return the headers of a signed request; an API key is no signature but a bearer."""
-    if isinstance(credentials, ApiKey):
-        return {**headers, "Authorization": f"Bearer {credentials.key}"}
-    request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
-    SigV4Auth(credentials, service, region).add_auth(request)  # type: ignore[arg-type]  # three names are enough
-    return dict(request.headers.items())
-
-
 def _encoded(body: Mapping[str, Any] | None) -> tuple[bytes, dict[str, str]]:
     if body is None:
         return b"", {"User-Agent": _USER_AGENT}
     octets = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
     return octets, {"Content-Type": "application/json", "User-Agent": _USER_AGENT}
+
+
+def _request_id(response: urllib3.BaseHTTPResponse) -> str:
+    found = _REQUEST_ID.fullmatch(response.headers.get("x-amzn-requestid", ""))
+    return found[0] if found else ""
 
 
 def _json_object(octets: bytes) -> dict[str, Any] | None:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.bedrock import converse
 from chalicelib.bedrock.catalog import Catalog, Model, list_models
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.wire import CONVERSE, MODEL_AVAILABILITY
+from chalicelib.bedrock.operations import CONVERSE, MODEL_AVAILABILITY
 from chalicelib.identifiers import ModelId
 from chalicelib.onboarding import edits
 from chalicelib.onboarding.findings import Finding, bedrock_refused
 
 if TYPE_CHECKING:
-    from chalicelib.bedrock.wire import Credentials, Wire
+    from chalicelib.bedrock.signing import Credentials
+    from chalicelib.bedrock.wire import Wire
     from chalicelib.onboarding.connection import Connection
 
 _SIDE_BY_SIDE: Final = 8

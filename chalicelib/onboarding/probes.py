@@ -6,9 +6,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.bedrock.failures import explain
+from chalicelib.bedrock.failures import AwsError, Unreachable, explain
+from chalicelib.bedrock.operations import DESCRIBE_LIMITS
 from chalicelib.bedrock.sessions import PROBE_SECONDS, assume
-from chalicelib.bedrock.wire import DESCRIBE_LIMITS, AwsError, Unreachable
 from chalicelib.identifiers import ExternalId
 from chalicelib.onboarding.documents import deny_everything_policy, excess_policy
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.bedrock import converse
 from chalicelib.bedrock.catalog import list_models
 from chalicelib.bedrock.failures import AwsError, Unreachable
+from chalicelib.bedrock.operations import CONVERSE
 from chalicelib.bedrock.regions import has_no_bedrock
-from chalicelib.bedrock.wire import CONVERSE
 from chalicelib.onboarding import availability, edits, findings
 from chalicelib.onboarding.checks import BY_ID, Result
 from chalicelib.onboarding.probes import Refused, outcome_of
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chalicelib.bedrock.catalog import Catalog
-    from chalicelib.bedrock.wire import Credentials, Wire
+    from chalicelib.bedrock.signing import Credentials
+    from chalicelib.bedrock.wire import Wire
     from chalicelib.onboarding.connection import Connection
     from chalicelib.onboarding.findings import Finding
 

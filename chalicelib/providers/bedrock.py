@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from chalicelib.bedrock.catalog import list_models
 from chalicelib.bedrock.converse import from_converse, to_converse
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.wire import CONVERSE, ApiKey, Credentials
+from chalicelib.bedrock.operations import CONVERSE
+from chalicelib.bedrock.signing import ApiKey, Credentials
 from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chalicelib.bedrock.catalog import Catalog
-    from chalicelib.bedrock.wire import Signer, Wire
+    from chalicelib.bedrock.signing import Signer
+    from chalicelib.bedrock.wire import Wire
     from chalicelib.providers.base import Verdict
     from chalicelib.providers.credentials import BedrockKey
 

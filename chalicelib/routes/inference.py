@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.bedrock.catalog import list_models
 from chalicelib.bedrock.converse import from_converse, to_converse
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.wire import CONVERSE
+from chalicelib.bedrock.operations import CONVERSE
 from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.bedrock.catalog import Catalog, Model
+    from chalicelib.bedrock.operations import Operation
     from chalicelib.bedrock.sessions import Sessions
-    from chalicelib.bedrock.wire import Answer, Operation, Wire
+    from chalicelib.bedrock.wire import Answer, Wire
     from chalicelib.onboarding.availability import Availability
     from chalicelib.onboarding.served import Served, ServedConnections
     from chalicelib.routes.auth import Caller

@@ -10,7 +10,8 @@ import pytest
 
 from chalicelib.bedrock.catalog import Catalog, join, list_models
 from chalicelib.bedrock.failures import AwsError, Unreachable
-from chalicelib.bedrock.wire import Credentials, Wire
+from chalicelib.bedrock.signing import Credentials
+from chalicelib.bedrock.wire import Wire
 from tests.bedrock.far_side import Step, error
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from chalicelib.bedrock.failures import AwsError
 from chalicelib.bedrock.sessions import Grant, Sessions, assume
-from chalicelib.bedrock.wire import AwsError, Credentials
+from chalicelib.bedrock.signing import Credentials
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import RoleArn, sts_regions
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.wire import CONVERSE, LIST_FOUNDATION_MODELS, Answer, ApiKey, Credentials, Wire
+from chalicelib.bedrock.operations import CONVERSE, LIST_FOUNDATION_MODELS
+from chalicelib.bedrock.signing import ApiKey, Credentials
+from chalicelib.bedrock.wire import Answer, Wire
 from tests.bedrock.far_side import OK, FarSide, Step, error
 
 if TYPE_CHECKING:

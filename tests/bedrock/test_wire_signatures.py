@@ -25,16 +25,10 @@ from cryptography.x509.oid import NameOID
 
 from chalicelib import VERSION
 from chalicelib.bedrock.failures import Unreachable
+from chalicelib.bedrock.operations import CONVERSE, LIST_FOUNDATION_MODELS, LIST_INFERENCE_PROFILES
 from chalicelib.bedrock.regions import REGIONS
-from chalicelib.bedrock.wire import (
-    CONVERSE,
-    LIST_FOUNDATION_MODELS,
-    LIST_INFERENCE_PROFILES,
-    Credentials,
-    Wire,
-    address,
-    path_segment,
-)
+from chalicelib.bedrock.signing import Credentials, address, path_segment
+from chalicelib.bedrock.wire import Wire
 from chalicelib.errors import ServiceError
 from tests.bedrock.far_side import FarSide, error
 
@@ -318,8 +312,10 @@ def test_roots_and_session_keys_are_none_of_the_environments(
     url, certificate, asked = impostor
     program = (
         "import sys\n"
-        "from chalicelib.bedrock.wire import *\n"
-        "from chalicelib.bedrock.wire import LIST_FOUNDATION_MODELS\n"
+        "from chalicelib.bedrock.failures import Unreachable\n"
+        "from chalicelib.bedrock.signing import Credentials\n"
+        "from chalicelib.bedrock.wire import Wire\n"
+        "from chalicelib.bedrock.operations import LIST_FOUNDATION_MODELS\n"
         "try:\n"
         "    Wire(endpoint=sys.argv[1]).call(Credentials('a', 'b', 'c'), 'us-east-1', LIST_FOUNDATION_MODELS)\n"
         "except Unreachable as failure:\n"

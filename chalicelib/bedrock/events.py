@@ -1,0 +1,176 @@
+"""The events of a stream that has begun: read beside the one who waits for them, so that silence can be told.
+
+A thread reads, because a socket that timed out can't be read again, and whoever passes the events on must say something
+now and then (proxies cut connections on which nothing moves). It ends with the stream, or when `close` is called.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from urllib3.exceptions import HTTPError
+
+from chalicelib.bedrock.eventstream import Decoder, Frame, FrameError
+from chalicelib.bedrock.failures import AwsError, Unreachable
+from chalicelib.bedrock.transport import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import urllib3
+
+IDLE_SECONDS: Final = 300.0
+"""How long a model may say nothing: those that think may take minutes."""
+_PIECE: Final = 65536
+_AHEAD: Final = 64
+"""Pieces read ahead of a slow client; then AWS waits, and the memory does not grow."""
+
+
+class Event(NamedTuple):
+    """One event: its type, as `messageStart`, and its JSON object."""
+
+    type: str
+    body: dict[str, Any]
+
+
+_Piece = list[Event] | Exception | None
+"""What the reader hands over: events, what went wrong, or None for the end."""
+
+
+class Events:
+    """An event stream of AWS. Iterate over it once; `close` when done with it, in whatever way."""
+
+    def __init__(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        *,
+        service: str,
+        operation: str,
+        request_id: str,
+        deadline: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.request_id = request_id
+        self._response = response
+        self._service = service
+        self._operation = operation
+        self._deadline = deadline
+        self._clock = clock
+        self._pieces: queue.Queue[_Piece] = queue.Queue(_AHEAD)
+        self._closed = threading.Event()
+        self._heard = clock()
+        self._ready: list[Event] = []
+        self._reader = threading.Thread(target=self._read, name="event-stream", daemon=True)
+        self._reader.start()
+
+    def first(self) -> Event:
+        """Return the first event, which stays the first of `within`. Raises `AwsError` or `Unreachable`."""
+        while not self._ready:
+            piece = self._next(self._deadline - self._clock())
+            if piece is None:
+                raise self._cut()
+            self._ready = piece
+        return self._ready[0]
+
+    def within(self, seconds: float) -> Iterator[Event | None]:
+        """Yield the events; None whenever nothing came for `seconds`.
+
+        Raises `AwsError` for an exception in the stream, `Unreachable` when it was cut, timed out or was no stream.
+        """
+        ready: list[Event] | None = self._ready
+        while ready is not None:
+            yield from ready
+            try:
+                ready = self._next(seconds)
+            except queue.Empty:
+                ready = []
+                yield None
+
+    def close(self) -> None:
+        """End the call upstream, if it is still going on; the reader then lets the connection go."""
+        self._closed.set()
+        if self._reader.is_alive():
+            self._response.shutdown()
+
+    def _next(self, seconds: float) -> list[Event] | None:
+        now = self._clock()
+        left = min(self._deadline, self._heard + IDLE_SECONDS) - now
+        if left <= 0:
+            raise self._timed_out()
+        try:
+            piece = self._pieces.get(timeout=min(seconds, left))
+        except queue.Empty:
+            if self._clock() >= min(self._deadline, self._heard + IDLE_SECONDS):
+                raise self._timed_out() from None
+            raise
+        self._heard = self._clock()
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    def _read(self) -> None:
+        decoder = Decoder()
+        clean = False
+        try:
+            while octets := self._response.read1(_PIECE, decode_content=False):
+                frames = decoder.feed(octets)
+                if frames:
+                    self._hand_over([self._event(frame) for frame in frames])
+            decoder.end()
+            clean = True
+            self._hand_over(None)
+        except AwsError as error:
+            self._hand_over(error)
+        except (FrameError, HTTPError, ValueError, OSError, AttributeError) as error:
+            # AttributeError: urllib3 when the response is shut down under a read.
+            cut = Unreachable(self._service, self._operation, _kind(error), begun=True)
+            cut.__cause__ = error
+            self._hand_over(cut)
+        finally:
+            if not clean:
+                self._response.close()
+            self._response.release_conn()
+
+    def _hand_over(self, piece: _Piece) -> None:
+        while not self._closed.is_set():
+            try:
+                self._pieces.put(piece, timeout=1.0)
+            except queue.Full:
+                continue
+            return
+
+    def _event(self, frame: Frame) -> Event:
+        headers = frame.headers
+        kind = headers.get(":message-type")
+        if kind == "event":
+            body = json.loads(frame.payload)
+            if not isinstance(body, dict):
+                raise FrameError("an event is no JSON object")
+            return Event(str(headers.get(":event-type", "")), body)
+        if kind == "exception":
+            code, message = str(headers.get(":exception-type", "")), _message(frame.payload)
+        else:
+            code, message = str(headers.get(":error-code", "")), str(headers.get(":error-message", ""))
+        raise AwsError(self._service, self._operation, 0, code, message, self.request_id)
+
+    def _timed_out(self) -> Unreachable:
+        return Unreachable(self._service, self._operation, "timeout", begun=True)
+
+    def _cut(self) -> Unreachable:
+        return Unreachable(self._service, self._operation, "cut", begun=True)
+
+
+def _kind(error: Exception) -> str:
+    return kind_of(error) if isinstance(error, HTTPError) else "cut"
+
+
+def _message(payload: bytes) -> str:
+    try:
+        document = json.loads(payload)
+    except ValueError:
+        return ""
+    found = document.get("message") if isinstance(document, dict) else None
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,96 @@
+"""What a call is made with, where it goes, and its signature: botocore's signer, with nothing of the environment."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from chalicelib.identifiers import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.bedrock.operations import Operation
+
+# At DEBUG this logger writes canonical requests, and with them session tokens, whatever level was asked for.
+logging.getLogger("botocore.auth").setLevel(logging.INFO)
+
+
+class Credentials(NamedTuple):
+    """What signs a call. All that botocore's signer asks for is these three names."""
+
+    access_key: str
+    secret_key: str
+    token: str
+
+    def __repr__(self) -> str:
+        """Show which key it is and nothing that signs."""
+        return f"Credentials(access_key={self.access_key!r})"
+
+    def __str__(self) -> str:
+        """Show the same."""
+        return repr(self)
+
+
+class ApiKey(NamedTuple):
+    """A Bedrock API key. It is sent as it is: whoever sees a request could use it."""
+
+    key: str
+
+    def __repr__(self) -> str:
+        """Show nothing of it."""
+        return "ApiKey(key='**********')"
+
+    def __str__(self) -> str:
+        """Show the same."""
+        return repr(self)
+
+
+Signer = Credentials | ApiKey
+"""What a call is made with."""
+
+
+def address(
+    operation: Operation,
+    region: str,
+    *,
+    endpoint: str | None = None,
+    model: str | None = None,
+    query: Mapping[str, str] | None = None,
+) -> str:
+    """Return the address of a call, encoded as it is sent and signed; `endpoint` replaces AWS's host of the region."""
+    suffix = partition_of(region).dns_suffix
+    base = endpoint or f"https://{operation.service}.{region}.{suffix}"
+    path = operation.path if model is None else operation.path.replace("{model}", path_segment(model))
+    # urlencode writes + for a space, which signs otherwise.
+    pairs = "&".join(f"{quote(name, safe='-_.~')}={quote(text, safe='-_.~')}" for name, text in (query or {}).items())
+    return f"{base}{path}?{pairs}" if pairs else f"{base}{path}"
+
+
+def path_segment(model: str) -> str:
+    """Return a model id as one segment of a path. `.` and `..` never get here: `ModelId` has none."""
+    if model in {"", ".", ".."}:
+        raise ValueError("a model id can't be empty or dots")
+    return quote(model, safe="-._~")
+
+
+def sign(
+    credentials: Signer,
+    region: str,
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    service: str = "bedrock",
+) -> dict[str, str]:
+    """Return the headers of a signed request; an API key is no signature but a bearer."""
+    if isinstance(credentials, ApiKey):
+        return {**headers, "Authorization": f"Bearer {credentials.key}"}
+    request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
+    SigV4Auth(credentials, service, region).add_auth(request)  # type: ignore[arg-type]  # three names are enough
+    return dict(request.headers.items())

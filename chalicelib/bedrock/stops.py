@@ -1,0 +1,64 @@
+"""Why a model stopped and what it cost, in OpenAI's words; the same for whole answers and for streams."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.chat import Usage
+from chalicelib.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.chat import FinishReason
+
+log = logging.getLogger(__name__)
+
+_FINISH: Final[Mapping[str, FinishReason]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
+    "tool_use": "tool_calls",
+}
+_BROKEN: Final = frozenset({"malformed_model_output", "malformed_tool_use"})
+"""Reasons that leave no answer."""
+
+
+def finish_reason(stop_reason: str, *, answered_by_tool: bool = False) -> FinishReason:
+    """Return OpenAI's word; raises `model_error` for an answer that the model broke off.
+
+    `answered_by_tool`: the tool that was used is ours, made to have the model answer JSON.
+    """
+    if stop_reason in _BROKEN:
+        raise ServiceError("model_error", f"The model broke its answer off ({stop_reason}).", fix="Try again.")
+    if stop_reason == "tool_use" and answered_by_tool:
+        return "stop"
+    finish = _FINISH.get(stop_reason)
+    if finish is None:
+        # The answer is there and whole; a new word for why it ended is no reason to keep it from the caller.
+        log.warning("unknown stop reason", extra={"reason": ascii(stop_reason[:50])})
+        return "stop"
+    return finish
+
+
+def usage_of(usage: Mapping[str, object]) -> Usage:
+    """Return OpenAI's count of Converse's `usage`."""
+    # inputTokens leaves out what was read from or written to a prompt cache; OpenAI's prompt_tokens does not.
+    cached = _count(usage, "cacheReadInputTokens")
+    prompt = _count(usage, "inputTokens") + cached + _count(usage, "cacheWriteInputTokens")
+    completion = _count(usage, "outputTokens")
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=prompt + completion,
+        prompt_tokens_details={"cached_tokens": cached},
+    )
+
+
+def _count(usage: Mapping[str, object], name: str) -> int:
+    value = usage.get(name)
+    return value if isinstance(value, int) else 0

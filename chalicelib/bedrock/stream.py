@@ -1,0 +1,154 @@
+"""Events of ConverseStream become OpenAI's chunks, as lines of server-sent events. Pure: events in, texts out.
+
+`[DONE]` is written after `messageStop` alone. Whatever else ends a stream is an event that clients raise as an error:
+one that just stops would be taken for a whole answer (OpenAI's own clients do).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.bedrock.stops import finish_reason, usage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from chalicelib.bedrock.events import Event
+
+log = logging.getLogger(__name__)
+
+PING: Final = ": ping\n\n"
+"""A comment: clients pass over it, and proxies see that the connection lives."""
+DONE: Final = "data: [DONE]\n\n"
+
+
+class Chunks:
+    """The chunks of one answer. `finished` says whether the model came to its end; `usage` what it cost, once known."""
+
+    def __init__(
+        self,
+        *,
+        completion_id: str,
+        created: int,
+        model: str,
+        include_usage: bool,
+        tool_names: Mapping[str, str],
+        answer_tool: str | None,
+    ) -> None:
+        """Prepare what every chunk has in common.
+
+        `tool_names` leads from Converse's names of tools to the client's; the input of `answer_tool` is the answer.
+        """
+        self.finished = False
+        self.usage: dict[str, Any] | None = None
+        common = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
+        head = json.dumps(common)[:-1]
+        self._head = f"data: {head}"
+        self._before = f'{self._head}, "choices": [{{"index": 0, "delta": '
+        tail = ', "usage": null' if include_usage else ""
+        self._after = f', "logprobs": null, "finish_reason": null}}]{tail}}}\n\n'
+        self._last = f"]{tail}}}\n\n"
+        self._include_usage = include_usage
+        self._tool_names = tool_names
+        self._answer_tool = answer_tool
+        self._tools: dict[int, int] = {}
+        """Places of tool calls by the index of their content block: OpenAI counts calls, Bedrock all blocks."""
+        self._empty: set[int] = set()
+        self._answering: int | None = None
+        self._take: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
+            "messageStart": self._start,
+            "contentBlockStart": self._block_start,
+            "contentBlockDelta": self._delta,
+            "contentBlockStop": self._block_stop,
+            "messageStop": self._stop,
+            "metadata": self._metadata,
+        }
+
+    def lines(self, events: Iterable[Event | None]) -> Iterator[str]:
+        """Yield the lines of the events, a comment for each silence, and at the end usage (when asked for) and [DONE].
+
+        Raises what the events raise, and `ServiceError` for an answer that the model broke off. Without `messageStop`
+        it ends without [DONE]: `finished` is then False.
+        """
+        for event in events:
+            if event is None:
+                yield PING
+                continue
+            take = self._take.get(event.type)
+            line = "" if take is None else take(event.body)
+            if line:
+                yield line
+        if self.finished:
+            if self._include_usage and self.usage is not None:
+                yield f'{self._head}, "choices": [], "usage": {json.dumps(self.usage)}}}\n\n'
+            yield DONE
+
+    def _line(self, delta: str) -> str:
+        return self._before + delta + self._after
+
+    def _start(self, _: dict[str, Any]) -> str:
+        return self._line('{"role": "assistant", "content": "", "refusal": null}')
+
+    def _block_start(self, body: dict[str, Any]) -> str:
+        match body:
+            case {"contentBlockIndex": int(block), "start": {"toolUse": {"toolUseId": str(call), "name": str(name)}}}:
+                if name == self._answer_tool:
+                    self._answering = block
+                    return ""
+                place = self._tools[block] = len(self._tools)
+                self._empty.add(block)
+                function = {"name": self._tool_names.get(name, name), "arguments": ""}
+                return self._tool_line({"index": place, "id": call, "type": "function", "function": function})
+        return ""
+
+    def _delta(self, body: dict[str, Any]) -> str:
+        delta = body.get("delta")
+        if not isinstance(delta, dict):
+            return ""
+        text = delta.get("text")
+        if isinstance(text, str):
+            # With an answer tool, what the model says beside it is no part of the JSON that was asked for.
+            return self._content(text) if self._answer_tool is None else ""
+        match delta:
+            case {"toolUse": {"input": str(part)}}:
+                return self._tool_part(body.get("contentBlockIndex"), part)
+            case {"reasoningContent": {"text": str(thought)}}:
+                return self._line('{"reasoning_content": ' + encode_basestring_ascii(thought) + "}") if thought else ""
+        return ""
+
+    def _content(self, text: str) -> str:
+        return self._line('{"content": ' + encode_basestring_ascii(text) + "}") if text else ""
+
+    def _tool_part(self, block: object, part: str) -> str:
+        if block == self._answering and block is not None:
+            return self._content(part)
+        if not part or not isinstance(block, int) or block not in self._tools:
+            return ""
+        self._empty.discard(block)
+        return self._tool_line({"index": self._tools[block], "function": {"arguments": part}})
+
+    def _block_stop(self, body: dict[str, Any]) -> str:
+        block = body.get("contentBlockIndex")
+        if isinstance(block, int) and block in self._empty:
+            # A call without arguments: clients parse them as JSON, and nothing is no JSON.
+            self._empty.discard(block)
+            return self._tool_line({"index": self._tools[block], "function": {"arguments": "{}"}})
+        return ""
+
+    def _tool_line(self, call: dict[str, Any]) -> str:
+        return self._line(json.dumps({"tool_calls": [call]}))
+
+    def _stop(self, body: dict[str, Any]) -> str:
+        finish = finish_reason(str(body.get("stopReason", "")), answered_by_tool=self._answering is not None)
+        self.finished = True
+        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish}
+        return f'{self._head}, "choices": [{json.dumps(choice)}{self._last}'
+
+    def _metadata(self, body: dict[str, Any]) -> str:
+        usage = body.get("usage")
+        if isinstance(usage, dict):
+            self.usage = usage_of(usage).model_dump()
+        return ""
