@@ -15,8 +15,6 @@ from pydantic_core import PydanticCustomError
 from chalicelib.errors import ServiceError
 
 _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
-    "stream": (False,),
-    "stream_options": (),
     "n": (1,),
     "tools": ([],),
     "tool_choice": ("none", "auto"),
@@ -31,10 +29,7 @@ _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
     "reasoning_effort": (),
     "web_search_options": (),
 }
-"""Fields that change the answer and are not built: refused unless they ask for what happens anyway.
-
-In this order: `stream_options` is sent with `stream`, which is then the one to name.
-"""
+"""Fields that change the answer and are not built: refused unless they ask for what happens anyway."""
 _WITHOUT_EFFECT: Final[dict[str, tuple[object, ...]]] = {
     "frequency_penalty": (0,),
     "logit_bias": ({},),
@@ -123,6 +118,14 @@ class Message(_Part):
                 raise _unsupported(f"{param}.content.{place}", f"{part.type} is")
 
 
+class StreamOptions(BaseModel):
+    """What a stream has besides the answer. `include_obfuscation` and what else there may be changes nothing here."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    include_usage: Annotated[bool, Field(strict=True)] | None = None
+
+
 class ChatRequest(BaseModel):
     """The body of `POST /v1/chat/completions`. Unknown fields are kept, so that they can be named."""
 
@@ -135,6 +138,8 @@ class ChatRequest(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] | None = None
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stream: Annotated[bool, Field(strict=True)] | None = None
+    stream_options: StreamOptions | None = None
 
     @property
     def token_limit(self) -> int | None:
@@ -150,6 +155,13 @@ class ChatRequest(BaseModel):
         """Return the names of what is left out. Raises `unsupported_parameter` for what can't be."""
         for place, message in enumerate(self.messages):
             message.require_text(f"messages.{place}")
+        if self.stream_options is not None and not self.stream:
+            raise ServiceError(
+                "invalid_value",
+                "stream_options is for streams.",
+                param="stream_options",
+                fix="Set stream to true, or leave stream_options out.",
+            )
         extra = self.model_extra or {}
         for name, neutral in _NEUTRAL.items():
             if extra.get(name) is not None and not _among(extra[name], neutral):

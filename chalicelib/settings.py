@@ -73,6 +73,8 @@ class Settings:
     """VERIFICATION_SETTLE_SECONDS: how long one verification waits for IAM to make a change known; at most 20."""
     reverify_hours: int = 6
     """REVERIFY_HOURS: how often each role is verified anew without being asked; 0 for never, at most 168."""
+    stream_max_seconds: int = 600
+    """STREAM_MAX_SECONDS: the longest a streamed answer may take; at most 890, as Lambda and API Gateway end at 900."""
     log_level: str = "INFO"
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
     proxy_url: str | None = None
@@ -96,6 +98,7 @@ class Settings:
         cache_seconds = source.optional("CONNECTION_CACHE_SECONDS", _whole_number(0, 60))
         settle_seconds = source.optional("VERIFICATION_SETTLE_SECONDS", _whole_number(0, 20))
         reverify_hours = source.optional("REVERIFY_HOURS", _whole_number(0, 168))
+        stream_seconds = source.optional("STREAM_MAX_SECONDS", _whole_number(1, 890))
         log_level = source.optional("LOG_LEVEL", _log_level)
         proxy_url = source.optional("PROXY_URL", _proxy_url)
         chat_models = source.optional("OPENAI_CHAT_MODELS", _model_patterns)
@@ -115,6 +118,7 @@ class Settings:
             connection_cache_seconds=10 if cache_seconds is None else cache_seconds,
             verification_settle_seconds=7 if settle_seconds is None else settle_seconds,
             reverify_hours=6 if reverify_hours is None else reverify_hours,
+            stream_max_seconds=600 if stream_seconds is None else stream_seconds,
             log_level=log_level or "INFO",
             proxy_url=proxy_url,
             openai_chat_models=chat_models or (),

@@ -23,7 +23,6 @@ def _chat(**fields: Any) -> ChatRequest:
 
 REFUSED = [
     pytest.param({"tools": [{"type": "function"}]}, "tools", id="tools"),
-    pytest.param({"stream": True}, "stream", id="a stream"),
     pytest.param({"n": 2}, "n", id="two answers"),
     pytest.param({"response_format": {"type": "json_object"}}, "response_format", id="JSON output"),
     pytest.param({"logprobs": True}, "logprobs", id="log probabilities"),
@@ -36,10 +35,7 @@ REFUSED = [
     pytest.param({"top_logprobs": 2}, "top_logprobs", id="top log probabilities"),
     pytest.param({"prediction": {"type": "content", "content": "x"}}, "prediction", id="a predicted answer"),
     pytest.param({"web_search_options": {}}, "web_search_options", id="a search"),
-    pytest.param({"stream_options": {"include_usage": True}}, "stream_options", id="a stream's options without one"),
-    pytest.param({"stream_options": {"include_usage": True}, "stream": True}, "stream", id="a stream with options"),
     pytest.param({"n": True}, "n", id="a boolean for a number of answers"),
-    pytest.param({"stream": 1}, "stream", id="a number for a boolean"),
     pytest.param(
         {"messages": [_user([{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "x"}}])]},
         "messages.0.content.1",

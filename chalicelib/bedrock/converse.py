@@ -6,32 +6,20 @@ its users' reports, named at each rule and in `quirks`.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.quirks import Quirk, quirks_of
-from chalicelib.chat import Completion, Usage
+from chalicelib.bedrock.stops import finish_reason, usage_of
+from chalicelib.chat import Completion
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chalicelib.chat import ChatRequest, FinishReason, Message
+    from chalicelib.chat import ChatRequest, Message
 
-log = logging.getLogger(__name__)
-
-_FINISH: Final[Mapping[str, FinishReason]] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "content_filtered": "content_filter",
-    "guardrail_intervened": "content_filter",
-}
-_BROKEN: Final = frozenset({"malformed_model_output", "malformed_tool_use", "tool_use"})
-"""Reasons that leave no answer. A tool's call is one: no request offers tools, so there is nobody to run it."""
 _STARTS_WITH_ASSISTANT: Final = "."
 """Stands for the user's turn when a chat begins with the assistant's: Converse wants the user to begin."""
 
@@ -79,14 +67,16 @@ def from_converse(answer: Mapping[str, Any], *, completion_id: str, created: int
             "stopReason": str() as stop_reason,
             "usage": {"inputTokens": int(), "outputTokens": int()} as usage,
         }:
+            if stop_reason == "tool_use":
+                raise ServiceError("upstream_error", "The model called a tool that nobody offered.", fix="Try again.")
             return Completion(
                 id=completion_id,
                 created=created,
                 model=model,
                 content=_joined(blocks, "text"),
                 reasoning=_joined(_reasonings(blocks), "text") or None,
-                finish_reason=_finish(stop_reason),
-                usage=_usage(usage),
+                finish_reason=finish_reason(stop_reason),
+                usage=usage_of(usage),
             )
     raise ServiceError(
         "upstream_error", "Bedrock's answer lacks its output, its stop reason or its usage.", fix="Try again."
@@ -157,32 +147,3 @@ def _reasonings(blocks: Sequence[object]) -> list[object]:
 
 def _joined(blocks: Sequence[object], name: str) -> str:
     return "".join(text for block in blocks if isinstance(block, dict) and isinstance(text := block.get(name), str))
-
-
-def _finish(stop_reason: str) -> FinishReason:
-    if stop_reason in _BROKEN:
-        raise ServiceError("upstream_error", f"Bedrock ended the answer with {stop_reason}.", fix="Try again.")
-    finish = _FINISH.get(stop_reason)
-    if finish is None:
-        # The answer is there and whole; a new word for why it ended is no reason to keep it from the caller.
-        log.warning("unknown stop reason", extra={"reason": ascii(stop_reason[:50])})
-        return "stop"
-    return finish
-
-
-def _usage(usage: Mapping[str, object]) -> Usage:
-    # inputTokens leaves out what was read from or written to a prompt cache; OpenAI's prompt_tokens does not.
-    cached = _count(usage, "cacheReadInputTokens")
-    prompt = _count(usage, "inputTokens") + cached + _count(usage, "cacheWriteInputTokens")
-    completion = _count(usage, "outputTokens")
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=prompt + completion,
-        prompt_tokens_details={"cached_tokens": cached},
-    )
-
-
-def _count(usage: Mapping[str, object], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from urllib3.exceptions import HTTPError
@@ -69,7 +70,10 @@ class Events:
     def first(self) -> Event:
         """Return the first event, which stays the first of `within`. Raises `AwsError` or `Unreachable`."""
         while not self._ready:
-            piece = self._next(self._deadline - self._clock())
+            try:
+                piece = self._next(IDLE_SECONDS)
+            except queue.Empty:
+                continue
             if piece is None:
                 raise self._cut()
             self._ready = piece
@@ -92,7 +96,8 @@ class Events:
     def close(self) -> None:
         """End the call upstream, if it is still going on; the reader then lets the connection go."""
         self._closed.set()
-        if self._reader.is_alive():
+        # Either error of urllib3's: the reader has let the connection go already, which is as good.
+        with suppress(ValueError, RuntimeError):
             self._response.shutdown()
 
     def _next(self, seconds: float) -> list[Event] | None:

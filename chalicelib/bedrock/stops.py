@@ -29,12 +29,12 @@ _BROKEN: Final = frozenset({"malformed_model_output", "malformed_tool_use"})
 
 
 def finish_reason(stop_reason: str, *, answered_by_tool: bool = False) -> FinishReason:
-    """Return OpenAI's word; raises `model_error` for an answer that the model broke off.
+    """Return OpenAI's word; raises `upstream_error` for an answer that the model broke off.
 
     `answered_by_tool`: the tool that was used is ours, made to have the model answer JSON.
     """
     if stop_reason in _BROKEN:
-        raise ServiceError("model_error", f"The model broke its answer off ({stop_reason}).", fix="Try again.")
+        raise ServiceError("upstream_error", f"Bedrock ended the answer with {stop_reason}.", fix="Try again.")
     if stop_reason == "tool_use" and answered_by_tool:
         return "stop"
     finish = _FINISH.get(stop_reason)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from chalicelib.bedrock.events import Event
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("rolecall")
 
 PING: Final = ": ping\n\n"
 """A comment: clients pass over it, and proxies see that the connection lives."""
@@ -58,7 +58,7 @@ class Chunks:
         """Places of tool calls by the index of their content block: OpenAI counts calls, Bedrock all blocks."""
         self._empty: set[int] = set()
         self._answering: int | None = None
-        self._take: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
+        self._take: dict[str, Callable[[dict[str, Any]], str]] = {
             "messageStart": self._start,
             "contentBlockStart": self._block_start,
             "contentBlockDelta": self._delta,
@@ -85,6 +85,13 @@ class Chunks:
             if self._include_usage and self.usage is not None:
                 yield f'{self._head}, "choices": [], "usage": {json.dumps(self.usage)}}}\n\n'
             yield DONE
+
+    def log(self, request_id: str, *, seconds: float) -> None:
+        """Write what the stream came to: counts and times, nothing that was said."""
+        usage = self.usage or {}
+        extra: dict[str, object] = {"request_id": request_id, "finished": self.finished}
+        extra |= {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if name in usage}
+        log.info("stream ended", extra=extra | {"ms": round(seconds * 1000, 1)})
 
     def _line(self, delta: str) -> str:
         return self._before + delta + self._after

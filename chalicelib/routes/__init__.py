@@ -21,6 +21,7 @@ from chalicelib.onboarding.verifier import Verifier
 from chalicelib.routes import service
 from chalicelib.routes.auth import Authenticator
 from chalicelib.routes.boundary import Boundary
+from chalicelib.routes.chat import Chat
 from chalicelib.routes.credential import OwnKeys
 from chalicelib.routes.inference import InferenceRoutes
 from chalicelib.routes.key_checks import KeyRoutes
@@ -60,7 +61,8 @@ def create_app(services: Services) -> Chalice:
     _schedule(app, Reverification(registry, verifier))
     own_keys = OwnKeys(settings, wire)
     KeyRoutes(own_keys, Limits(table, services.clock)).register(boundary)
-    InferenceRoutes(served, sessions, wire, services.clock, own_keys).register(boundary)
+    chat = Chat(sessions, wire, services.clock, stream_max_seconds=settings.stream_max_seconds)
+    InferenceRoutes(served, sessions, wire, chat, own_keys).register(boundary)
     return app
 
 

@@ -83,6 +83,11 @@ class Request:
         """Whether what runs this app passes chunks on as they are made; the local server does."""
         return bool(getattr(self.context, "can_stream", False))
 
+    def seconds_left(self) -> float | None:
+        """Return how long Lambda lets this invocation go on; None where nothing ends it."""
+        remaining = getattr(self.context, "get_remaining_time_in_millis", None)
+        return None if remaining is None else remaining() / 1000
+
     def body(self, limit: int) -> bytes:
         """Return the body. Raises `body_too_large` above `limit` octets."""
         from base64 import b64decode  # noqa: PLC0415  binary bodies are rare

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.bedrock.catalog import list_models
-from chalicelib.bedrock.converse import from_converse, to_converse
-from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.operations import CONVERSE
+from chalicelib.bedrock.failures import explain
 from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import ModelId
 from chalicelib.identifiers.providers import bare_model
 from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
@@ -18,21 +15,17 @@ from chalicelib.routes import bodies, own_key
 from chalicelib.routes.exchange import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from chalicelib.bedrock.catalog import Catalog, Model
-    from chalicelib.bedrock.operations import Operation
     from chalicelib.bedrock.sessions import Sessions
-    from chalicelib.bedrock.wire import Answer, Wire
+    from chalicelib.bedrock.wire import Wire
     from chalicelib.onboarding.availability import Availability
     from chalicelib.onboarding.served import Served, ServedConnections
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
+    from chalicelib.routes.chat import Chat
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import EventStream, Request
 
-_SESSION_REJECTED: Final = frozenset({"expired_credentials", "invalid_aws_credentials"})
 PROVIDER: Final = "bedrock/"
 _CREATED: Final = 1_700_000_000
 """OpenAI's `created` of a model, in seconds since 1970. Bedrock does not tell it; a fixed time is in the past."""
@@ -46,13 +39,13 @@ class InferenceRoutes:
         served: ServedConnections,
         sessions: Sessions,
         wire: Wire,
-        clock: Callable[[], datetime],
+        chat: Chat,
         own_keys: OwnKeys,
     ) -> None:
         self._served = served
         self._sessions = sessions
         self._wire = wire
-        self._clock = clock
+        self._chat = chat
         self._own_keys = own_keys
 
     def register(self, boundary: Boundary) -> None:
@@ -106,47 +99,8 @@ class InferenceRoutes:
         if own is not None:
             return own_key.chat(*own, request)
         body = bodies.parse_large(request, ChatRequest)
-        ignored = body.ignored_fields()
         bare = bare_model(body.model, "bedrock")
-        served = self._choose(request, caller)
-        connection = served.connection
-        model = ModelId.parse(bare, region=connection.region, account_id=served.grant.role_arn.account_id)
-        connection.require_in_scope(str(model))
-        guardrail = None if connection.guardrail is None else connection.guardrail.for_converse()
-        translation = to_converse(body, guardrail)
-        answer = self._call(served, CONVERSE, model=str(model), body=translation.body)
-        completion = from_converse(
-            answer.body,
-            completion_id=f"chatcmpl-{request.id}",
-            created=int(self._clock().timestamp()),
-            model=body.model,
-        )
-        headers = {"Rolecall-AWS-Request-Id": answer.request_id} if answer.request_id else {}
-        left_out = [*ignored, *translation.changed]
-        if left_out:
-            headers["Rolecall-Ignored-Fields"] = ", ".join(_printable(name) for name in left_out)[:1000]
-        return Reply(completion.document(), headers=headers)
-
-    def _call(self, served: Served, operation: Operation, *, model: str, body: dict[str, Any]) -> Answer:
-        """Call with the connection's session; one that AWS no longer takes is dropped, and another fetched, once."""
-        for last in (False, True):
-            credentials = self._sessions.credentials(served.grant)
-            try:
-                return self._wire.call(credentials, served.connection.region, operation, model=model, body=body)
-            except (AwsError, Unreachable) as failure:
-                refusal = explain(failure)
-                if refusal.code not in _SESSION_REJECTED:
-                    raise refusal from failure
-                if last:
-                    # It is not the caller's key that AWS refuses, so 401 would send them looking for a fault of theirs.
-                    raise ServiceError(
-                        "expired_credentials",
-                        f"AWS does not take the session that it gave: {refusal.message}",
-                        fix="Try again; if it lasts, verify the connection.",
-                        retry_after=5,
-                    ) from failure
-                self._sessions.forget(str(served.connection.id))
-        raise AssertionError("unreachable")  # pragma: no cover  the last turn returns or raises
+        return self._chat.answer(body, bare, self._choose(request, caller), request)
 
     def _choose(self, request: Request, caller: Caller) -> Served:
         served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
@@ -187,7 +141,3 @@ def availability_row(row: Availability) -> dict[str, object]:
         "finding": None if row.finding is None else finding_row(row.finding),
         "regions": [*row.regions],
     }
-
-
-def _printable(name: str) -> str:
-    return "".join(character for character in name if " " <= character <= "~")[:64]

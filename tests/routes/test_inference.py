@@ -121,6 +121,8 @@ def test_what_was_ignored_is_named_in_a_header(api: Api) -> None:
 BAD = [
     pytest.param({}, 400, "missing_field", "model", id="nothing"),
     pytest.param({"model": MODEL}, 400, "missing_field", "messages", id="no messages"),
+    pytest.param({**CHAT, "stream": 1}, 400, "invalid_type", "stream", id="a number for stream"),
+    pytest.param({**CHAT, "stream_options": {}}, 400, "invalid_value", "stream_options", id="options of no stream"),
     pytest.param({**CHAT, "model": None}, 400, "invalid_type", "model", id="a null model"),
     pytest.param({**CHAT, "model": ["x"]}, 400, "invalid_type", "model", id="a list for a model"),
     pytest.param({**CHAT, "model": "../../x"}, 422, "invalid_model_id", "model", id="a path for a model"),
@@ -150,7 +152,6 @@ BAD = [
     pytest.param({**CHAT, "max_tokens": "5"}, 400, "invalid_type", "max_tokens", id="a text for a number"),
     pytest.param({**CHAT, "temperature": 3}, 400, "invalid_value", "temperature", id="too hot"),
     pytest.param({**CHAT, "tools": [{}]}, 400, "unsupported_parameter", "tools", id="tools"),
-    pytest.param({**CHAT, "stream": True}, 400, "unsupported_parameter", "stream", id="a stream"),
     pytest.param({"model": MODEL, "input": "hi"}, 400, "missing_field", "messages", id="a body of another API"),
 ]
 

@@ -1,0 +1,140 @@
+"""Events to chunks: tools, thoughts and ends, on events as Bedrock sends them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.bedrock.events import Event
+from chalicelib.bedrock.stream import DONE, PING, Chunks
+from chalicelib.errors import ServiceError
+
+START = Event("messageStart", {"role": "assistant"})
+STOP = Event("messageStop", {"stopReason": "end_turn"})
+
+
+def _chunks(*, usage: bool = False, answer_tool: str | None = None, names: dict[str, str] | None = None) -> Chunks:
+    return Chunks(
+        completion_id="chatcmpl-1",
+        created=1,
+        model="m",
+        include_usage=usage,
+        tool_names=names or {},
+        answer_tool=answer_tool,
+    )
+
+
+def _deltas(events: list[Event | None], **more: Any) -> list[dict[str, Any]]:
+    lines = [line for line in _chunks(**more).lines(events) if line not in {DONE, PING}]
+    choices = [json.loads(line.removeprefix("data: "))["choices"][0] for line in lines]
+    return [
+        choice["delta"] | ({"end": choice["finish_reason"]} if choice["finish_reason"] else {}) for choice in choices
+    ]
+
+
+def _tool(block: int, name: str, *parts: str) -> list[Event | None]:
+    start = {"toolUse": {"toolUseId": f"call-{block}", "name": name}}
+    return [
+        Event("contentBlockStart", {"contentBlockIndex": block, "start": start}),
+        *(Event("contentBlockDelta", {"contentBlockIndex": block, "delta": {"toolUse": {"input": p}}}) for p in parts),
+        Event("contentBlockStop", {"contentBlockIndex": block}),
+    ]
+
+
+def _text(text: str, block: int = 0) -> Event:
+    return Event("contentBlockDelta", {"contentBlockIndex": block, "delta": {"text": text}})
+
+
+def test_calls_of_tools_are_counted_by_themselves() -> None:
+    """Blocks 1 and 2 are calls 0 and 1; a call without input gets {}, names are the client's, text goes beside."""
+    stop = Event("messageStop", {"stopReason": "tool_use"})
+    events = [START, _text("Wait."), *_tool(1, "a_b", "", '{"x"', ": 1}"), *_tool(2, "c", ""), stop]
+    deltas = _deltas(events, names={"a_b": "a.b"})
+
+    assert deltas[1] == {"content": "Wait."}
+    assert [call for delta in deltas for call in delta.get("tool_calls", [])] == [
+        {"index": 0, "id": "call-1", "type": "function", "function": {"name": "a.b", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"x"'}},
+        {"index": 0, "function": {"arguments": ": 1}"}},
+        {"index": 1, "id": "call-2", "type": "function", "function": {"name": "c", "arguments": ""}},
+        {"index": 1, "function": {"arguments": "{}"}},
+    ]
+    assert deltas[-1] == {"end": "tool_calls"}
+
+
+def test_the_input_of_our_own_tool_is_the_answer() -> None:
+    """JSON that was asked for comes as content, ends as stop, and has no chatter beside it."""
+    stop = Event("messageStop", {"stopReason": "tool_use"})
+    deltas = _deltas([START, _text("Here:"), *_tool(1, "json", '{"a":', "1}"), stop], answer_tool="json")
+
+    assert [delta["content"] for delta in deltas[1:-1]] == ['{"a":', "1}"]
+    assert deltas[-1] == {"end": "stop"}
+
+
+def test_thoughts_are_kept_apart() -> None:
+    """What a model thinks is no content; signatures are for Bedrock alone."""
+    thought = {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "Hm."}}}
+    signature = {"contentBlockIndex": 0, "delta": {"reasoningContent": {"signature": "x"}}}
+    deltas = _deltas([START, Event("contentBlockDelta", thought), Event("contentBlockDelta", signature), STOP])
+
+    assert deltas[1:] == [{"reasoning_content": "Hm."}, {"end": "stop"}]
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("content_filtered", "content_filter"),
+        ("guardrail_intervened", "content_filter"),
+        ("tool_use", "tool_calls"),
+        ("a_new_reason", "stop"),
+    ],
+)
+def test_every_reason_has_openais_word(reason: str, finish: str) -> None:
+    """One that is not known yet ends a whole answer all the same."""
+    assert _deltas([START, Event("messageStop", {"stopReason": reason})])[-1] == {"end": finish}
+
+
+@pytest.mark.parametrize("reason", ["malformed_model_output", "malformed_tool_use"])
+def test_an_answer_that_the_model_broke_off_is_an_error(reason: str) -> None:
+    """It is not finished, so no [DONE] follows."""
+    chunks = _chunks()
+    with pytest.raises(ServiceError):
+        list(chunks.lines([START, Event("messageStop", {"stopReason": reason})]))
+
+    assert not chunks.finished
+
+
+def test_without_an_end_there_is_no_done() -> None:
+    """[DONE] follows messageStop alone; silence is told by a comment; unknown events change nothing."""
+    events = [START, None, _text("So"), Event("somethingNew", {"x": 1})]
+    lines = list(_chunks().lines(events))
+
+    assert PING in lines
+    assert DONE not in lines
+    assert list(_chunks().lines([*events, STOP]))[-1] == DONE
+
+
+@pytest.mark.parametrize("text", ['"\\\n\r\t', "\x00\x1f", "日本 🎉", "\ud83d", "</script>", "data: [DONE]\n\n"])
+def test_any_text_stays_in_its_place(text: str) -> None:
+    """Quotes, line breaks, half characters and lines that look like ours are within one JSON string of one line."""
+    [line] = [line for line in _chunks().lines([_text(text)])]
+
+    assert line.count("\n\n") == 1
+    assert line.encode()
+    assert json.loads(line.removeprefix("data: "))["choices"][0]["delta"]["content"] == text
+
+
+def test_usage_counts_what_the_cache_gave() -> None:
+    """As for whole answers; other chunks then have null."""
+    usage = {"inputTokens": 3, "outputTokens": 2, "cacheReadInputTokens": 5, "totalTokens": 10}
+    lines = list(_chunks(usage=True).lines([START, STOP, Event("metadata", {"usage": usage})]))
+    last = json.loads(lines[-2].removeprefix("data: "))
+
+    assert (last["choices"], last["usage"]["prompt_tokens"], last["usage"]["total_tokens"]) == ([], 8, 10)
+    assert json.loads(lines[0].removeprefix("data: "))["usage"] is None
