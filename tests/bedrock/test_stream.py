@@ -123,7 +123,7 @@ def test_without_an_end_there_is_no_done() -> None:
 @pytest.mark.parametrize("text", ['"\\\n\r\t', "\x00\x1f", "日本 🎉", "\ud83d", "</script>", "data: [DONE]\n\n"])
 def test_any_text_stays_in_its_place(text: str) -> None:
     """Quotes, line breaks, half characters and lines that look like ours are within one JSON string of one line."""
-    [line] = [line for line in _chunks().lines([_text(text)])]
+    [line] = list(_chunks().lines([_text(text)]))
 
     assert line.count("\n\n") == 1
     assert line.encode()
