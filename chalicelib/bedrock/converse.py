@@ -6,41 +6,50 @@ its users' reports, named at each rule and in `quirks`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.bedrock.quirks import Quirk, quirks_of
 from chalicelib.bedrock.stops import finish_reason, usage_of
-from chalicelib.chat import Completion
+from chalicelib.bedrock.tools import Offer, require_results, tool_names
+from chalicelib.bedrock.turns import is_system, turns
+from chalicelib.chat import CalledFunction, Completion, ToolCall
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from chalicelib.chat import ChatRequest, Message
-
-_STARTS_WITH_ASSISTANT: Final = "."
-"""Stands for the user's turn when a chat begins with the assistant's: Converse wants the user to begin."""
+    from chalicelib.chat import ChatRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A request's body, and the names of fields that were changed, moved or left out on the way."""
+    """A request's body, and the names of fields that were changed, moved or left out on the way.
+
+    `tool_names` leads from Converse's names of tools to the request's, where they differ; the input of `answer_tool` is
+    the answer.
+    """
 
     body: dict[str, Any]
     changed: tuple[str, ...]
+    tool_names: Mapping[str, str] = field(default_factory=dict)
+    answer_tool: str | None = None
 
 
 def to_converse(request: ChatRequest, guardrail: Mapping[str, str] | None = None) -> Translation:
-    """Return the body of Converse. Raises `invalid_value` when nothing of the chat is left to send.
+    """Return the body of Converse. Raises `invalid_value` for what no model could make sense of.
 
     `guardrail` is the connection's, in Converse's words; no request can leave it out.
     """
     quirks = quirks_of(request.model)
-    system = [{"text": text} for message in request.messages if _is_system(message) for text in message.texts()]
-    body: dict[str, Any] = {"messages": _turns(request.messages)}
-    changed: list[str] = []
+    require_results(request.messages)
+    names = tool_names(request)
+    offer = Offer(request, names, parallel_can_be_off="anthropic." in request.model)
+    changed: list[str] = [*offer.changed]
+    body: dict[str, Any] = {"messages": turns(request.messages, names)}
+    texts = [text for message in request.messages if is_system(message) for text in message.texts()]
+    system = [{"text": text} for text in (*texts, *offer.hints)]
     if system and Quirk.NO_SYSTEM in quirks:
         body["messages"][0]["content"][:0] = system
         changed.append("system")
@@ -49,9 +58,13 @@ def to_converse(request: ChatRequest, guardrail: Mapping[str, str] | None = None
     settings = _inference(request, quirks, changed)
     if settings:
         body["inferenceConfig"] = settings
+    if offer.config is not None:
+        body["toolConfig"] = offer.config
+    if offer.extra:
+        body["additionalModelRequestFields"] = offer.extra
     if guardrail is not None:
         body["guardrailConfig"] = dict(guardrail)
-    return Translation(body, tuple(changed))
+    return Translation(body, tuple(changed), names.changed(), offer.answer_tool)
 
 
 def probe() -> dict[str, Any]:
@@ -59,7 +72,14 @@ def probe() -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": [{"text": "Hi"}]}], "inferenceConfig": {"maxTokens": 1}}
 
 
-def from_converse(answer: Mapping[str, Any], *, completion_id: str, created: int, model: str) -> Completion:
+def from_converse(
+    answer: Mapping[str, Any],
+    *,
+    completion_id: str,
+    created: int,
+    model: str,
+    translation: Translation | None = None,
+) -> Completion:
     """Return the completion of an answer; raises `upstream_error` when a part of it is missing or broken."""
     match answer:
         case {
@@ -67,46 +87,41 @@ def from_converse(answer: Mapping[str, Any], *, completion_id: str, created: int
             "stopReason": str() as stop_reason,
             "usage": {"inputTokens": int(), "outputTokens": int()} as usage,
         }:
-            if stop_reason == "tool_use":
-                raise ServiceError("upstream_error", "The model called a tool that nobody offered.", fix="Try again.")
+            answer_tool = None if translation is None else translation.answer_tool
+            said = _joined(blocks, "text")
+            calls = []
+            for use in _uses(blocks):
+                if use["name"] == answer_tool:
+                    said = json.dumps(use["input"], ensure_ascii=False)
+                else:
+                    calls.append(_call(use, {} if translation is None else translation.tool_names))
+            if stop_reason == "tool_use" and not calls and answer_tool is None:
+                raise ServiceError("upstream_error", "The model called a tool and named none.", fix="Try again.")
             return Completion(
                 id=completion_id,
                 created=created,
                 model=model,
-                content=_joined(blocks, "text"),
+                content=said,
                 reasoning=_joined(_reasonings(blocks), "text") or None,
-                finish_reason=finish_reason(stop_reason),
+                finish_reason=finish_reason(stop_reason, answered_by_tool=not calls),
                 usage=usage_of(usage),
+                tool_calls=tuple(calls),
             )
     raise ServiceError(
         "upstream_error", "Bedrock's answer lacks its output, its stop reason or its usage.", fix="Try again."
     )
 
 
-def _is_system(message: Message) -> bool:
-    return message.role in {"system", "developer"}
+def _uses(blocks: Sequence[object]) -> Iterator[dict[str, Any]]:
+    for block in blocks:
+        match block:
+            case {"toolUse": {"toolUseId": str(), "name": str(), "input": dict()} as use}:
+                yield use
 
 
-def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Return the turns: system texts elsewhere, empty messages dropped, neighbors of one role merged."""
-    spoken = [(message.role, message.texts()) for message in messages if not _is_system(message)]
-    turns = [
-        {"role": role, "content": [{"text": text} for _, texts in group for text in texts]}
-        for role, group in groupby([turn for turn in spoken if turn[1]], key=lambda turn: turn[0])
-    ]
-    if not turns:
-        raise ServiceError(
-            "invalid_value",
-            "The chat has no message of the user or the assistant with text in it.",
-            param="messages",
-            fix="Send at least one user message with text.",
-        )
-    if turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": [{"text": _STARTS_WITH_ASSISTANT}]})
-    if turns[-1]["role"] == "assistant":
-        # A last message of the assistant is continued; models refuse one that ends with white space.
-        turns[-1]["content"][-1]["text"] = turns[-1]["content"][-1]["text"].rstrip()
-    return turns
+def _call(use: Mapping[str, Any], names: Mapping[str, str]) -> ToolCall:
+    function = CalledFunction(name=names.get(use["name"], use["name"]), arguments=json.dumps(use["input"]))
+    return ToolCall(id=use["toolUseId"], function=function)
 
 
 def _inference(request: ChatRequest, quirks: frozenset[Quirk], changed: list[str]) -> dict[str, Any]:

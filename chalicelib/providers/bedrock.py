@@ -100,7 +100,11 @@ class Bedrock:
         except (AwsError, Unreachable) as failure:
             raise self._told(failure) from failure
         completion = from_converse(
-            answer.body, completion_id=f"chatcmpl-{answer.request_id}", created=int(time.time()), model=model
+            answer.body,
+            completion_id=f"chatcmpl-{answer.request_id}",
+            created=int(time.time()),
+            model=model,
+            translation=translation,
         )
         return Chat(completion.document(), (*ignored, *translation.changed), answer.request_id)
 

@@ -80,6 +80,7 @@ class Chat:
             completion_id=f"chatcmpl-{request.id}",
             created=int(self._clock().timestamp()),
             model=body.model,
+            translation=translation,
         )
         return Reply(completion.document(), headers=headers | _aws_request_id(answer.request_id))
 
@@ -105,8 +106,8 @@ class Chat:
             created=int(self._clock().timestamp()),
             model=body.model,
             include_usage=options is not None and options.include_usage is True,
-            tool_names={},
-            answer_tool=None,
+            tool_names=translation.tool_names,
+            answer_tool=translation.answer_tool,
         )
         headers = {**headers, **_aws_request_id(events.request_id), "Cache-Control": "no-store"}
         return EventStream(_lines(chunks, events, request), headers, live=request.can_stream)

@@ -1,0 +1,56 @@
+"""What an answer looks like in OpenAI's words."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from chalicelib.chat.tools import ToolCall
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+
+
+class Usage(BaseModel):
+    """Tokens: those of the question include what came from a prompt cache."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: dict[str, int]
+
+
+class Completion(BaseModel):
+    """An answer as `chat.completion` has it; `created` is in seconds since 1970.
+
+    `reasoning` is what a model thought aloud. OpenAI's schema has no place for it; `reasoning_content` is where
+    clients of other gateways look.
+    """
+
+    id: str
+    created: int
+    model: str
+    content: str
+    finish_reason: FinishReason
+    usage: Usage
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """Return OpenAI's object, with the fields that its schema requires to be there even when they are null."""
+        # Null where the model only calls tools: clients tell by it that nothing was said.
+        content = None if self.tool_calls and not self.content else self.content
+        message: dict[str, object] = {"role": "assistant", "content": content, "refusal": None}
+        if self.tool_calls:
+            message["tool_calls"] = [call.model_dump() for call in self.tool_calls]
+        if self.reasoning is not None:
+            message["reasoning_content"] = self.reasoning
+        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}
+        return {
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": [choice],
+            "usage": self.usage.model_dump(),
+        }
