@@ -121,6 +121,7 @@ def parse_retry_after(text: str | None) -> int | None:
     return min(int(text), 3600) if text is not None and _SECONDS.fullmatch(text) else None
 
 
+_REPEAT_WHAT_WAS_SIGNED: Final = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 _MINUTES: Final = re.compile(r"(?:after|in) (\d{1,3}) minutes?")
 
 
@@ -129,7 +130,8 @@ def explain(failure: AwsError | Unreachable) -> AwsRefusal:
     if isinstance(failure, Unreachable):
         return _no_answer(failure)
     meaning = meaning_of(failure.service, failure.status, failure.code, failure.message)
-    text = _clean(failure.message)
+    # Of a signature that does not fit AWS repeats what was signed, a session's token included.
+    text = "" if failure.code in _REPEAT_WHAT_WAS_SIGNED else _clean(failure.message)
     said = f"{failure.code or failure.status}: {text}" if text else failure.code or f"HTTP {failure.status}"
     minutes = _MINUTES.search(text)
     return AwsRefusal(

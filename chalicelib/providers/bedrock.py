@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.bedrock.catalog import list_models
 from chalicelib.bedrock.converse import from_converse, to_converse
+from chalicelib.bedrock.events import IDLE_SECONDS
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.operations import CONVERSE
+from chalicelib.bedrock.operations import CONVERSE, CONVERSE_STREAM
 from chalicelib.bedrock.signing import ApiKey, Credentials
+from chalicelib.bedrock.stream import DONE, PING, Chunks
 from chalicelib.chat import ChatRequest
-from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
 from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
 from chalicelib.providers.credentials import AwsKeys
 from chalicelib.providers.failures import ProviderRefusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chalicelib.bedrock.catalog import Catalog
+    from chalicelib.bedrock.events import Events
     from chalicelib.bedrock.signing import Signer
     from chalicelib.bedrock.wire import Wire
+    from chalicelib.errors import ServiceError
     from chalicelib.providers.base import Verdict
     from chalicelib.providers.credentials import BedrockKey
 
@@ -108,14 +112,45 @@ class Bedrock:
         )
         return Chat(completion.document(), (*ignored, *translation.changed), answer.request_id)
 
-    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:  # noqa: ARG002  the protocol's
-        """Refuse: a stream of Bedrock with a key is not built."""
-        raise ServiceError(
-            "unsupported_parameter",
-            "stream is not supported here with a key of AWS.",
-            param="stream",
-            fix="Leave stream out, or use a connection.",
+    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
+        """Answer a chat through ConverseStream, with the translation that roles use."""
+        request = ChatRequest.model_validate({**body, "model": model})
+        ignored = request.ignored_fields()
+        parsed = ModelId.parse(model, region=self._region)
+        translation = to_converse(request)
+        try:
+            events = self._wire.stream(
+                self._signer,
+                self._region,
+                CONVERSE_STREAM,
+                model=str(parsed),
+                body=translation.body,
+                seconds=CONVERSE_STREAM.seconds,
+            )
+        except (AwsError, Unreachable) as failure:
+            raise self._told(failure) from failure
+        options = request.stream_options
+        made = Chunks(
+            completion_id=f"chatcmpl-{events.request_id}",
+            created=int(time.time()),
+            model=model,
+            include_usage=options is not None and options.include_usage is True,
+            tool_names=translation.tool_names,
+            answer_tool=translation.answer_tool,
         )
+        return ChatStream(self._chunks(made, events), (*ignored, *translation.changed), events.request_id)
+
+    def _chunks(self, made: Chunks, events: Events) -> Iterator[dict[str, Any]]:
+        try:
+            for line in made.lines(events.within(IDLE_SECONDS)):
+                if line not in {DONE, PING}:
+                    yield json.loads(line.removeprefix("data: "))
+            if not made.finished:
+                raise explain(Unreachable("bedrock-runtime", CONVERSE_STREAM.name, "cut", begun=True))
+        except (AwsError, Unreachable) as failure:
+            raise self._told(failure) from failure
+        finally:
+            events.close()
 
     def _told(self, failure: AwsError | Unreachable) -> ServiceError:
         """Return the refusal in the words of someone who brought a key instead of a role."""

@@ -240,3 +240,13 @@ def test_no_answer_is_no_refusal(kind: str, code: str, retry: bool) -> None:
 def test_every_code_of_the_table_has_its_status() -> None:
     """No row leads to a code that the API can't answer."""
     assert {row.meaning.code for row in ROWS} - set(CODES) == set()
+
+
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidSignatureException"])
+def test_what_was_signed_is_not_repeated(code: str) -> None:
+    """AWS answers a signature that does not fit with the canonical request, in which the session's token stands."""
+    text = "The request signature we calculated does not match. The Canonical String was x-amz-security-token:canary"
+    refusal = explain(AwsError("bedrock-runtime", "Converse", 403, code, text, "r"))
+
+    assert "canary" not in refusal.message
+    assert (refusal.code, refusal.aws_code) == ("invalid_aws_credentials", code)

@@ -290,9 +290,32 @@ def test_aws_keys_and_bedrock_keys_chat_through_converse(world: World, api: Api)
         answer = _chat(api, headers, model="bedrock/amazon.nova-lite-v1:0")
         assert answer.status == 200, answer.text
         assert "orchards" in answer.json["choices"][0]["message"]["content"]
-        converse = [call for call in world.aws.calls.rows() if call["operation"] == "Converse"]
-        assert [call["principal"].rpartition("/")[2] for call in converse] == [user]
+        streamed = _chat(api, headers, model="bedrock/amazon.nova-lite-v1:0", stream=True)
+        lines = streamed.text.strip().split("\n\n")
+        deltas = [json.loads(line.removeprefix("data: "))["choices"][0]["delta"] for line in lines[:-1]]
+        said = "".join(delta.get("content") or "" for delta in deltas)
+        assert (lines[-1], said) == ("data: [DONE]", answer.json["choices"][0]["message"]["content"])
+        converse = [call for call in world.aws.calls.rows() if call["operation"].startswith("Converse")]
+        assert [call["principal"].rpartition("/")[2] for call in converse] == [user, user]
         assert world.aws.calls.count("sts") == 0
+
+
+def test_a_stream_with_an_aws_key_that_breaks_off_is_an_error(world: World, api: Api) -> None:
+    """The same rule as for roles: no [DONE], and an error that clients raise."""
+    keys = world.accounts.customer
+    headers = {
+        "Rolecall-Provider": "bedrock",
+        "Rolecall-AWS-Access-Key-Id": keys.access_key_id,
+        "Rolecall-AWS-Secret-Access-Key": keys.secret_access_key,
+        "Rolecall-Region": "us-east-1",
+    }
+    for kind in ("early_end", "half_frame", "exception_frame"):
+        fault = {"service": "bedrock-runtime", "operation": "ConverseStream", "kind": kind}
+        world.aws.faults.add(fault | ({"code": "throttlingException"} if kind == "exception_frame" else {}))
+        answer = _chat(api, headers, model="bedrock/amazon.nova-lite-v1:0", stream=True)
+        assert answer.status == 200
+        assert "[DONE]" not in answer.text
+        assert "error" in json.loads(answer.text.strip().split("\n\n")[-1].removeprefix("data: "))
 
 
 def test_bad_aws_keys_are_the_callers_own_fault(world: World, api: Api) -> None:
