@@ -98,7 +98,7 @@ class InferenceRoutes:
         own = self._own_keys.provider(request)
         if own is not None:
             return own_key.chat(*own, request)
-        body = bodies.parse_large(request, ChatRequest)
+        body = _chat_of(request)
         bare = bare_model(body.model, "bedrock")
         return self._chat.answer(body, bare, self._choose(request, caller), request)
 
@@ -113,6 +113,21 @@ class InferenceRoutes:
         if catalog.failures and not catalog.models:
             raise explain(catalog.failures[0])
         return catalog.narrowed(connection.models)
+
+
+def _chat_of(request: Request) -> ChatRequest:
+    """Return the body of a chat; one of the Responses API, which some editors send to this address, is told as such."""
+    try:
+        return bodies.parse_large(request, ChatRequest)
+    except ServiceError as error:
+        if (error.code, error.param) == ("missing_field", "messages") and b'"input"' in request.body(bodies.LARGE):
+            raise ServiceError(
+                "missing_field",
+                "The body has input and no messages: it is one of OpenAI's Responses API, which is not served here.",
+                param="messages",
+                fix="Send messages, as the Chat Completions API has them.",
+            ) from None
+        raise
 
 
 def model_row(model: Model) -> dict[str, object]:

@@ -183,6 +183,14 @@ def test_a_chat_that_is_no_json_is_refused(api: Api, raw: bytes, status: int, co
     assert (answer.status, answer.error["code"]) == (status, code)
 
 
+def test_a_body_of_the_responses_api_is_told_as_such(api: Api) -> None:
+    """Some editors send it to this address for models of certain names."""
+    answer = api.post("/v1/chat/completions", {"model": "m", "input": "Hello", "store": False})
+
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "missing_field", "messages")
+    assert "Responses" in answer.error["message"]
+
+
 def test_a_long_chat_is_taken(api: Api) -> None:
     """A megabyte of text is no reason to refuse."""
     long = {"model": MODEL, "messages": [{"role": "user", "content": "word " * 200_000}]}
