@@ -20,12 +20,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trust": set(),
     "chat": {"errors"},
     "logs": set(),
-    "settings": {"errors", "identifiers"},
+    "variables": {"errors", "identifiers"},
+    "settings": {"identifiers", "variables"},
     "services": {"settings", "identifiers"},
     "bedrock": BELOW_ALL,
     "onboarding": BELOW_ALL | {"bedrock", "services"},
     "providers": BELOW_ALL | {"bedrock"},
-    "routes": BELOW_ALL | {"bedrock", "onboarding", "providers", "services", "settings"},
+    "routes": BELOW_ALL | {"bedrock", "onboarding", "providers", "services", "settings", "variables"},
 }
 """Rooms and what each may import: one direction, from HTTP inwards."""
 

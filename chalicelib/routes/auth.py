@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.errors import ServiceError
 from chalicelib.routes.keys import FixedKey, KeySet
-from chalicelib.settings import ASYMMETRIC_ALGORITHMS
+from chalicelib.variables import ASYMMETRIC_ALGORITHMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
