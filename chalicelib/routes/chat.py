@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING
 
 from chalicelib.bedrock.converse import from_converse, to_converse
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
@@ -14,6 +14,7 @@ from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
 from chalicelib.routes.codes import envelope
 from chalicelib.routes.exchange import EventStream, Reply
+from chalicelib.routes.upstream import PING_SECONDS, aws_request_id, ignored_header, stream_seconds, with_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,17 +23,10 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.converse import Translation
     from chalicelib.bedrock.events import Events
     from chalicelib.bedrock.sessions import Sessions
-    from chalicelib.bedrock.signing import Credentials
     from chalicelib.bedrock.wire import Wire
     from chalicelib.chat import ChatRequest
     from chalicelib.onboarding.served import Served
     from chalicelib.routes.exchange import Request
-
-_T = TypeVar("_T")
-_SESSION_REJECTED: Final = frozenset({"expired_credentials", "invalid_aws_credentials"})
-_PING_SECONDS: Final = 15.0
-_TO_SAY_SO: Final = 5.0
-"""Seconds before Lambda's own deadline that are kept to end a stream with an error that clients see."""
 
 
 class Chat:
@@ -54,9 +48,7 @@ class Chat:
         connection.require_in_scope(parsed)
         guardrail = None if connection.guardrail is None else connection.guardrail.for_converse()
         translation = to_converse(body, guardrail)
-        left_out = [*ignored, *translation.changed]
-        names = ", ".join(_printable(name) for name in left_out)[:1000]
-        headers = {"Rolecall-Ignored-Fields": names} if names else {}
+        headers = ignored_header([*ignored, *translation.changed])
         if body.stream:
             return self._streamed(body, parsed, translation, served, request, headers)
         return self._whole(body, parsed, translation, served, request, headers)
@@ -71,7 +63,8 @@ class Chat:
         headers: dict[str, str],
     ) -> Reply:
         region = served.connection.region
-        answer = self._with_session(
+        answer = with_session(
+            self._sessions,
             served,
             lambda credentials: self._wire.call(credentials, region, CONVERSE, model=model, body=translation.body),
         )
@@ -82,7 +75,7 @@ class Chat:
             model=body.model,
             translation=translation,
         )
-        return Reply(completion.document(), headers=headers | _aws_request_id(answer.request_id))
+        return Reply(completion.document(), headers=headers | aws_request_id(answer.request_id))
 
     def _streamed(
         self,
@@ -93,8 +86,9 @@ class Chat:
         request: Request,
         headers: dict[str, str],
     ) -> EventStream:
-        region, seconds = served.connection.region, self._seconds(request)
-        events = self._with_session(
+        region, seconds = served.connection.region, stream_seconds(request, self._stream_max_seconds)
+        events = with_session(
+            self._sessions,
             served,
             lambda credentials: self._wire.stream(
                 credentials, region, CONVERSE_STREAM, model=model, body=translation.body, seconds=seconds
@@ -109,42 +103,15 @@ class Chat:
             tool_names=translation.tool_names,
             answer_tool=translation.answer_tool,
         )
-        headers = {**headers, **_aws_request_id(events.request_id), "Cache-Control": "no-store"}
+        headers = {**headers, **aws_request_id(events.request_id), "Cache-Control": "no-store"}
         return EventStream(_lines(chunks, events, request), headers, live=request.can_stream)
-
-    def _seconds(self, request: Request) -> float:
-        """Return how long a stream may be: Lambda never learns that a client has gone, and kills what is too long."""
-        left = request.seconds_left()
-        most = float(self._stream_max_seconds)
-        return most if left is None else max(1.0, min(most, left - _TO_SAY_SO))
-
-    def _with_session(self, served: Served, call: Callable[[Credentials], _T]) -> _T:
-        """Call with the connection's session; one that AWS no longer takes is dropped, and another fetched, once."""
-        for last in (False, True):
-            credentials = self._sessions.credentials(served.grant)
-            try:
-                return call(credentials)
-            except (AwsError, Unreachable) as failure:
-                refusal = explain(failure)
-                if refusal.code not in _SESSION_REJECTED:
-                    raise refusal from failure
-                if last:
-                    # It is not the caller's key that AWS refuses, so 401 would send them looking for a fault of theirs.
-                    raise ServiceError(
-                        "expired_credentials",
-                        f"AWS does not take the session that it gave: {refusal.message}",
-                        fix="Try again; if it lasts, verify the connection.",
-                        retry_after=5,
-                    ) from failure
-                self._sessions.forget(str(served.connection.id))
-        raise AssertionError("unreachable")  # pragma: no cover  the last turn returns or raises
 
 
 def _lines(chunks: Chunks, events: Events, request: Request) -> Iterator[str]:
     """Yield the lines of a stream; whatever ends it early is an error event, and no `[DONE]`."""
     started = time.monotonic()
     try:
-        yield from chunks.lines(events.within(_PING_SECONDS))
+        yield from chunks.lines(events.within(PING_SECONDS))
         if not chunks.finished:
             early = Unreachable("bedrock-runtime", CONVERSE_STREAM.name, "cut", begun=True)
             yield _error(explain(early), request)
@@ -161,11 +128,3 @@ def _lines(chunks: Chunks, events: Events, request: Request) -> Iterator[str]:
 def _error(error: ServiceError, request: Request) -> str:
     request.notes["code"] = error.code
     return f"data: {json.dumps(envelope(error, request.id))}\n\n"
-
-
-def _aws_request_id(request_id: str) -> dict[str, str]:
-    return {"Rolecall-AWS-Request-Id": request_id} if request_id else {}
-
-
-def _printable(name: str) -> Any:
-    return "".join(character for character in name if " " <= character <= "~")[:64]

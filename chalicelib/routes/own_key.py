@@ -12,6 +12,7 @@ from chalicelib.routes import bodies
 from chalicelib.routes.codes import envelope
 from chalicelib.routes.exchange import EventStream, Reply
 from chalicelib.routes.provider_models import model_rows
+from chalicelib.routes.upstream import ignored_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,4 @@ def _event(document: dict[str, Any]) -> str:
 
 def _headers(changed: tuple[str, ...], request_id: str) -> dict[str, str]:
     headers = {"Rolecall-Provider-Request-Id": request_id} if request_id else {}
-    if changed:
-        names = ("".join(character for character in name if " " <= character <= "~")[:64] for name in changed)
-        headers["Rolecall-Ignored-Fields"] = ", ".join(names)[:1000]
-    return headers
+    return headers | ignored_header(changed)
