@@ -20,7 +20,7 @@ _STREAM_KINDS: Final = ("exception_frame", "early_end", "half_frame", "silence")
 _KINDS: Final = (*_REQUEST_KINDS, *_STREAM_KINDS, "not_yet")
 _IN_BOTH: Final = ("slow", "cut")
 """Kinds that strike before the answer, or with `after_events` within a stream."""
-_STREAMED: Final = ("ConverseStream", "*")
+_STREAMED: Final = ("ConverseStream", "InvokeModelWithResponseStream", "*")
 _SERVICES: Final = ("sts", "iam", "dynamodb", "bedrock", "bedrock-runtime")
 _IAM_CHANGES: Final = ("AssumeRole", "CreateRole", "UpdateAssumeRolePolicy", "*")
 _TEXTS: Final = ("service", "operation", "kind")

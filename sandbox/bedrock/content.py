@@ -33,13 +33,17 @@ class _Seen:
     documents: list[str] = field(default_factory=list)
 
 
-def check_content(messages: list[dict[str, Any]], chat: Chat) -> None:
-    """Raise AwsError for a block that Converse, or this model, does not take."""
+def check_content(messages: list[dict[str, Any]], chat: Chat, *, with_text: bool = True) -> None:
+    """Raise AwsError for a block that Converse, or this model, does not take.
+
+    `with_text`: a document needs a text beside it, as Converse wants it.
+    """
     seen = _Seen()
     for m, message in enumerate(messages):
         for b, block in enumerate(message["content"]):
             _block(block, f"messages.{m}.content.{b}", chat, seen)
-        _document_has_text(message)
+        if with_text:
+            _document_has_text(message)
     if seen.images > MOST_IMAGES:
         raise refused(f"You can't include more than {MOST_IMAGES} images in a request.")
     if len(seen.documents) > MOST_DOCUMENTS:

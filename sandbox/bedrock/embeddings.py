@@ -40,7 +40,9 @@ def embed(model: Model, body: bytes) -> tuple[dict[str, Any], int]:
         return {"embedding": vector(text, 1536), "inputTextTokenCount": tokens_of(text)}, tokens_of(text)
     if model.id.startswith("cohere.embed-"):
         return _cohere(given, 1536 if model.id.startswith("cohere.embed-v4") else 1024)
-    raise refused(f"The local AWS answers InvokeModel for text embeddings alone; ask {model.id} through Converse.")
+    raise refused(
+        f"The local AWS answers InvokeModel for Claude and for text embeddings; ask {model.id} through Converse."
+    )
 
 
 def vector(text: str, size: int) -> list[float]:

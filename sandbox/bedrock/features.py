@@ -49,6 +49,25 @@ def check_conversation(request: dict[str, Any], model: Model, *, streaming: bool
     _context(request, model, chat)
 
 
+def check_native(request: dict[str, Any], model: Model, *, streaming: bool = False) -> None:
+    """Raise AwsError unless Claude can answer what it was asked in its own words.
+
+    Converse alone wants tools to be declared for old calls, and a text beside each document.
+    """
+    chat = model.chat
+    if chat is None or (streaming and not model.streams):
+        raise refused("The model is unsupported for streaming.")
+    if "toolConfig" in request:
+        _tools(request, chat, streaming=streaming)
+    check_turns(request["messages"], chat)
+    check_content(request["messages"], chat, with_text=False)
+    _sampling(request, chat)
+    _output_format(request, chat)
+    _thinking(request, chat)
+    _caching(request, chat)
+    _context(request, model, chat)
+
+
 def _tools(request: dict[str, Any], chat: Chat, *, streaming: bool) -> None:
     config = request.get("toolConfig")
     used = any(

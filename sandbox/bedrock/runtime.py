@@ -1,4 +1,4 @@
-"""Bedrock Runtime: Converse, ConverseStream, CountTokens, and InvokeModel for embeddings.
+"""Bedrock Runtime: Converse, ConverseStream, CountTokens, and InvokeModel for Claude and for embeddings.
 
 Each request goes the same way: its shape is checked, what it names is found, IAM is asked about every ARN of it, the
 account's access to the model is looked at, then its rules, and only then the fake model answers.
@@ -7,16 +7,18 @@ account's access to the model is looked at, then its rules, and only then the fa
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moto.bedrockruntime.responses import BedrockRuntimeResponse
 
 from sandbox.aws.switches import FAULTS
 from sandbox.bedrock import guardrails
-from sandbox.bedrock.anthropic_bodies import as_converse
+from sandbox.bedrock.anthropic_answers import GUARDRAIL, METRICS, chunks_of, message_of
+from sandbox.bedrock.anthropic_bodies import as_converse, calls_no_tool
 from sandbox.bedrock.embeddings import embed
 from sandbox.bedrock.events import events_of
-from sandbox.bedrock.features import check_conversation
+from sandbox.bedrock.features import check_conversation, check_native
 from sandbox.bedrock.frames import CONTENT_TYPE
 from sandbox.bedrock.parrot import blocked_reply, last_user_text, reply
 from sandbox.bedrock.protocol import BedrockService
@@ -28,6 +30,7 @@ from sandbox.bedrock.tokens import compact, input_tokens
 if TYPE_CHECKING:
     from sandbox.bedrock.account import Guardrail
     from sandbox.bedrock.catalog import Model
+    from sandbox.bedrock.events import Event
     from sandbox.bedrock.parrot import Reply
     from sandbox.bedrock.protocol import Answer
 
@@ -59,8 +62,13 @@ def converse_stream(service: BedrockService) -> Answer:
     made, trace = _replied(service, request, _INVOKE_STREAM)
     ending = {"metrics": {"latencyMs": _milliseconds(started)}, **_echoed(request), **trace}
     events = events_of(made, _native_fields(request, made), ending)
-    fault = FAULTS.take_stream("bedrock-runtime", "ConverseStream", service.region)
-    body = frames(events, fault, Link(service.socket))
+    stop = next(index for index, (name, _) in enumerate(events) if name == "messageStop")
+    return _stream(service, "ConverseStream", events, stop)
+
+
+def _stream(service: BedrockService, operation: str, events: list[Event], stop: int) -> Answer:
+    fault = FAULTS.take_stream("bedrock-runtime", operation, service.region)
+    body = frames(events, stop, fault, Link(service.socket))
     headers = {"content-type": CONTENT_TYPE, "x-amzn-requestid": service.request_id}
     # In process, without a server, moto's client wants the whole body.
     return 200, headers, body if service.is_werkzeug_request else b"".join(body)
@@ -125,30 +133,69 @@ def count_tokens(service: BedrockService) -> Answer:
         converse_input = {"messages": [], **asked["converse"]}
         check_conversation(converse_input, model, streaming=False)
     else:
-        converse_input = as_converse(asked["invokeModel"]["body"])
+        converse_input = as_converse(asked["invokeModel"]["body"], model)
+        check_native(converse_input, model)
     return service.answer({"inputTokens": input_tokens(converse_input)})
 
 
 def invoke_model(service: BedrockService) -> Answer:
-    """Answer a body in the model's own form; embedding models alone have one here."""
+    """Answer a body in the model's own form: Claude's, or an embedding model's."""
     started = time.monotonic()
-    request = service.checked_request()
-    config = {name: request[name] for name in ("guardrailIdentifier", "guardrailVersion") if request.get(name)}
-    model, _ = _admitted_model(service, request, config, _INVOKE)
-    answer, tokens = embed(model, service.raw_body)
+    model, guardrail = _invoked_model(service, _INVOKE)
+    if model.is_claude:
+        made = _native_reply(service, model, guardrail, streaming=False)
+        answer, read, written = message_of(made, model), made.input_tokens, made.output_tokens
+        if guardrail is not None:
+            answer[GUARDRAIL] = _action(made)
+    else:
+        answer, read = embed(model, service.raw_body)
+        written = 0
     status, headers, _ = service.answer({})
     counted = {
-        "x-amzn-bedrock-input-token-count": str(tokens),
-        "x-amzn-bedrock-output-token-count": "0",
+        "x-amzn-bedrock-input-token-count": str(read),
+        "x-amzn-bedrock-output-token-count": str(written),
         "x-amzn-bedrock-invocation-latency": str(_milliseconds(started)),
     }
     return status, {**headers, **counted}, compact(answer)
 
 
 def invoke_model_with_response_stream(service: BedrockService) -> Answer:
-    """Refuse: none of the models that InvokeModel answers for here can stream."""
-    _admitted_model(service, service.checked_request(), None, _INVOKE_STREAM)
-    raise refused("The model is unsupported for streaming.")
+    """Answer a body in Claude's own form as a stream; no other model that InvokeModel answers for here can stream."""
+    started = time.monotonic()
+    model, guardrail = _invoked_model(service, _INVOKE_STREAM)
+    if not model.is_claude:
+        raise refused("The model is unsupported for streaming.")
+    made = _native_reply(service, model, guardrail, streaming=True)
+    metrics = {
+        "inputTokenCount": made.input_tokens,
+        "outputTokenCount": made.output_tokens,
+        "invocationLatency": _milliseconds(started),
+        "firstByteLatency": _milliseconds(started),
+    }
+    extra = {METRICS: metrics, **({} if guardrail is None else {GUARDRAIL: _action(made)})}
+    events = chunks_of(made, model, extra)
+    return _stream(service, "InvokeModelWithResponseStream", events, len(events) - 1)
+
+
+def _invoked_model(service: BedrockService, action: str) -> tuple[Model, Guardrail | None]:
+    request = service.checked_request()
+    config = {name: request[name] for name in ("guardrailIdentifier", "guardrailVersion") if request.get(name)}
+    return _admitted_model(service, request, config, action)
+
+
+def _native_reply(service: BedrockService, model: Model, guardrail: Guardrail | None, *, streaming: bool) -> Reply:
+    request = as_converse(service.raw_body, model)
+    check_native(request, model, streaming=streaming)
+    if guardrail is not None and guardrails.blocked_words(guardrail, last_user_text(request)):
+        return blocked_reply(request, guardrail.blocked_input)
+    if calls_no_tool(service.raw_body):
+        made = reply({name: value for name, value in request.items() if name != "toolConfig"}, model)
+        return replace(made, input_tokens=input_tokens(request))
+    return reply(request, model)
+
+
+def _action(made: Reply) -> str:
+    return "INTERVENED" if made.stop_reason == "guardrail_intervened" else "NONE"
 
 
 class SandboxBedrockRuntime(BedrockService, BedrockRuntimeResponse):

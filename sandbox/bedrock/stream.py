@@ -91,12 +91,15 @@ class Link:
         raise ConnectionResetError("a fault cut the stream")
 
 
-def frames(events: list[Event], fault: Fault | None, link: Link) -> Iterator[bytes]:
-    """Yield the frames of a stream; closing the iterator early counts as the client's leaving."""
+def frames(events: list[Event], stop: int, fault: Fault | None, link: Link) -> Iterator[bytes]:
+    """Yield the frames of a stream; closing the iterator early counts as the client's leaving.
+
+    `stop` is the place of the event that makes the answer whole: a fault strikes before it at the latest.
+    """
     state = "abandoned"
     STREAMS.move(None, "open")
     try:
-        yield from _played(events, fault, link)
+        yield from _played(events, stop, fault, link)
         state = "finished"
     except ConnectionResetError:
         state = "finished"
@@ -105,8 +108,7 @@ def frames(events: list[Event], fault: Fault | None, link: Link) -> Iterator[byt
         STREAMS.move("open", state)
 
 
-def _played(events: list[Event], fault: Fault | None, link: Link) -> Iterator[bytes]:
-    stop = next(index for index, (name, _) in enumerate(events) if name == "messageStop")
+def _played(events: list[Event], stop: int, fault: Fault | None, link: Link) -> Iterator[bytes]:
     seconds = fault.seconds if fault and fault.seconds is not None else _USUAL_SECONDS
     position = fault.after_events if fault and fault.after_events is not None else _USUAL_POSITION
     for index, (name, body) in enumerate(events):

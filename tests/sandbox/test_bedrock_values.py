@@ -78,7 +78,11 @@ def test_cohere_gives_one_vector_for_each_text(runtime: Any) -> None:
             {"inputText": "x" * 40_000},
             "400 Bad Request: Too many input tokens. Max input tokens: 8192, request input token count: 10000",
         ),
-        (NOVA, {}, f"The local AWS answers InvokeModel for text embeddings alone; ask {NOVA} through Converse."),
+        (
+            NOVA,
+            {},
+            f"The local AWS answers InvokeModel for Claude and for text embeddings; ask {NOVA} through Converse.",
+        ),
     ],
     ids=["cohere's body", "titan's body", "too long", "a chat model"],
 )
