@@ -27,6 +27,17 @@ class Answer:
     headers: Mapping[str, str]
     text: str
 
+    @classmethod
+    def sent(cls, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Send one request with these headers and no other, and return what came back."""
+        request = urllib.request.Request(url, data=data, method=method, headers=dict(headers))  # noqa: S310  loopback
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  the loopback
+                return cls(answer.status, dict(answer.headers), answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return cls(error.code, dict(error.headers), error.read().decode())
+
     @property
     def json(self) -> Any:  # any JSON document
         """The body as JSON."""
@@ -61,15 +72,7 @@ class Api:
         sent = {"Content-Type": "application/json"} if data is not None else {}
         if self.token is not None:
             sent["Authorization"] = f"Bearer {self.token}"
-        request = urllib.request.Request(  # noqa: S310  the loopback
-            self.url + path, data=data, method=method, headers={**sent, **self.headers, **(headers or {})}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  the loopback
-                return Answer(answer.status, dict(answer.headers), answer.read().decode())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, dict(error.headers), error.read().decode())
+        return Answer.sent(method, self.url + path, data, {**sent, **self.headers, **(headers or {})})
 
     def get(self, path: str) -> Answer:
         """GET."""

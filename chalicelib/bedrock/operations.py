@@ -34,6 +34,16 @@ CONVERSE: Final = Operation("Converse", "bedrock-runtime", "POST", "/model/{mode
 CONVERSE_STREAM: Final = Operation(
     "ConverseStream", "bedrock-runtime", "POST", "/model/{model}/converse-stream", seconds=600.0
 )
+INVOKE_MODEL: Final = Operation("InvokeModel", "bedrock-runtime", "POST", "/model/{model}/invoke", seconds=25.0)
+INVOKE_MODEL_STREAM: Final = Operation(
+    "InvokeModelWithResponseStream",
+    "bedrock-runtime",
+    "POST",
+    "/model/{model}/invoke-with-response-stream",
+    seconds=600.0,
+)
+COUNT_TOKENS: Final = Operation("CountTokens", "bedrock-runtime", "POST", "/model/{model}/count-tokens")
+GET_INFERENCE_PROFILE: Final = Operation("GetInferenceProfile", "bedrock", "GET", "/inference-profiles/{model}")
 DESCRIBE_LIMITS: Final = Operation(
     "DescribeLimits",
     "dynamodb",

@@ -10,7 +10,7 @@ import json
 import random
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import urllib3
@@ -43,10 +43,11 @@ _CODES: Final = ("code", "Code", "__type")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer: its JSON object, and AWS's request id."""
+    """A successful answer: its JSON object, AWS's request id, and the headers, whose names are in any case."""
 
     body: dict[str, Any]
     request_id: str
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +83,18 @@ class Wire:
         model: str | None = None,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> Answer:
         """Make a call, with one more try where AWS was busy, or was gone before the first byte of an answer.
 
-        A body cut short is not asked for again: the model has run, and the customer pays for each run. `seconds` bounds
-        the call in place of the operation's own. Raises `AwsError` for what AWS answered, `Unreachable` when it did not
-        or not to the end, and `ServiceError` `unknown_region` for a region that no partition has.
+        A body cut short is not asked for again: the model has run, and the customer pays for each run. `headers` are
+        sent and signed besides. `seconds` bounds the call in place of the operation's own. Raises `AwsError` for what
+        AWS answered, `Unreachable` when it did not or not to the end, and `ServiceError` `unknown_region` for a region
+        that no partition has.
         """
         url = address(operation, region, endpoint=self._endpoint, model=model, query=query)
-        octets, headers = _encoded(body)
-        request = _Request(operation, region, url, octets, {**headers, **operation.headers})
+        request = _request(operation, region, url, body, headers)
         deadline = self._clock() + (operation.seconds if seconds is None else seconds)
         return self._tried(lambda: self._whole(credentials, request, deadline), deadline)
 
@@ -105,6 +107,7 @@ class Wire:
         model: str,
         body: Mapping[str, Any],
         seconds: float,
+        headers: Mapping[str, str] | None = None,
     ) -> Events:
         """Make a call whose answer is a stream of events, and return it once its first event is there.
 
@@ -112,8 +115,7 @@ class Wire:
         of the status. `seconds` bound the whole stream.
         """
         url = address(operation, region, endpoint=self._endpoint, model=model)
-        octets, headers = _encoded(body)
-        request = _Request(operation, region, url, octets, {**headers, **operation.headers})
+        request = _request(operation, region, url, body, headers)
         deadline = self._clock() + seconds
         return self._tried(lambda: self._begun(credentials, request, deadline), deadline)
 
@@ -161,7 +163,7 @@ class Wire:
             raise _aws_error(operation, response, document or {}, request_id)
         if document is None:
             raise Unreachable(operation.service, operation.name, "cut", begun=True)
-        return Answer(document, request_id)
+        return Answer(document, request_id, response.headers)
 
     def _sent(self, credentials: Signer, request: _Request, deadline: float) -> urllib3.BaseHTTPResponse:
         operation = request.operation
@@ -229,11 +231,14 @@ class Wire:
         return b"".join(parts)
 
 
-def _encoded(body: Mapping[str, Any] | None) -> tuple[bytes, dict[str, str]]:
+def _request(
+    operation: Operation, region: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+) -> _Request:
+    every = {"User-Agent": _USER_AGENT, **operation.headers, **(headers or {})}
     if body is None:
-        return b"", {"User-Agent": _USER_AGENT}
+        return _Request(operation, region, url, b"", every)
     octets = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-    return octets, {"Content-Type": "application/json", "User-Agent": _USER_AGENT}
+    return _Request(operation, region, url, octets, {"Content-Type": "application/json", **every})
 
 
 def _request_id(response: urllib3.BaseHTTPResponse) -> str:

@@ -55,6 +55,13 @@ class Guardrail:
         """Return Converse's `guardrailConfig`."""
         return {"guardrailIdentifier": self.identifier, "guardrailVersion": self.version}
 
+    def for_invoke(self) -> dict[str, str]:
+        """Return InvokeModel's headers."""
+        return {
+            "X-Amzn-Bedrock-GuardrailIdentifier": self.identifier,
+            "X-Amzn-Bedrock-GuardrailVersion": self.version,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:

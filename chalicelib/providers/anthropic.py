@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from chalicelib.providers.credentials import ApiKey
     from chalicelib.providers.outgoing import Outgoing
 
-_HOST: Final = FixedHost("api.anthropic.com")
-_VERSION: Final = "2023-06-01"
+HOST: Final = FixedHost("api.anthropic.com")
+VERSION: Final = "2023-06-01"
 _LIST_SECONDS: Final = 20.0
-_CHAT_SECONDS: Final = 120.0
-_STREAM_SECONDS: Final = 600.0
+CHAT_SECONDS: Final = 120.0
+STREAM_SECONDS: Final = 600.0
 _NAME: Final = re.compile(r"claude-[\w.-]{1,100}", re.ASCII)
 _MOST_PAGES: Final = 20
 
@@ -64,9 +64,9 @@ class Anthropic:
 
     def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
         """Ask for a message, and return it as a completion."""
-        request, changed = to_messages(_named(model), {**body, "stream": False})
+        request, changed = to_messages(named(model), {**body, "stream": False})
         try:
-            answer = self._call("chat", "POST", "/v1/messages", request, time.monotonic() + _CHAT_SECONDS)
+            answer = self._call("chat", "POST", "/v1/messages", request, time.monotonic() + CHAT_SECONDS)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         completion = from_message(answer, int(time.time()))
@@ -76,10 +76,10 @@ class Anthropic:
 
     def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
         """Ask for a message as it is made, and return its events as chunks."""
-        request, changed = to_messages(_named(model), {**body, "stream": True})
+        request, changed = to_messages(named(model), {**body, "stream": True})
         options = body.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
-        call = Call("anthropic", "chat", "POST", _HOST, "/v1/messages", self._headers(), request, _STREAM_SECONDS)
+        call = Call("anthropic", "chat", "POST", HOST, "/v1/messages", self._headers(), request, STREAM_SECONDS)
         try:
             status, headers, pieces = self._outgoing.stream(call)
             if status != 200:
@@ -91,7 +91,7 @@ class Anthropic:
         return ChatStream(made, changed, request_id_of(headers))
 
     def _headers(self) -> dict[str, str]:
-        return {"x-api-key": self._key.get_secret_value(), "anthropic-version": _VERSION}
+        return {"x-api-key": self._key.get_secret_value(), "anthropic-version": VERSION}
 
     def _listed(self, end: float) -> list[ProviderModel]:
         models: list[ProviderModel] = []
@@ -113,7 +113,7 @@ class Anthropic:
         self, operation: str, method: str, path: str, body: Mapping[str, Any] | None, end: float
     ) -> Mapping[str, Any]:
         seconds = max(0.1, end - time.monotonic())
-        call = Call("anthropic", operation, method, _HOST, path, self._headers(), body, seconds)
+        call = Call("anthropic", operation, method, HOST, path, self._headers(), body, seconds)
         received = self._outgoing.fetch(call)
         if received.status != 200:
             raise error_of("anthropic", received, self._key.get_secret_value())
@@ -123,7 +123,8 @@ class Anthropic:
         return document
 
 
-def _named(model: str) -> str:
+def named(model: str) -> str:
+    """Return the name of a Claude model. Raises `model_not_supported`."""
     if not _NAME.fullmatch(model):
         raise ServiceError(
             "model_not_supported",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from chalicelib.bedrock.catalog import list_models
 from chalicelib.bedrock.converse import from_converse, to_converse
@@ -21,7 +21,7 @@ from chalicelib.providers.credentials import AwsKeys
 from chalicelib.providers.failures import ProviderRefusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from chalicelib.bedrock.catalog import Catalog
     from chalicelib.bedrock.events import Events
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.providers.base import Verdict
     from chalicelib.providers.credentials import BedrockKey
 
+_T = TypeVar("_T")
 _VERDICTS: Final[dict[str, Verdict]] = {
     "provider_key_rejected": "invalid",
     # Only a caller whom AWS knows is told what it may not do.
@@ -70,39 +71,46 @@ class Bedrock:
     """AWS keys or a Bedrock API key, for one request."""
 
     def __init__(self, credential: AwsKeys | BedrockKey, wire: Wire) -> None:
-        self._region = credential.region
+        self.region: Final = credential.region
         self._signer = _signer(credential)
         self._wire = wire
 
+    def run(self, call: Callable[[Signer], _T]) -> _T:
+        """Make a call with this identity. Raises `ServiceError` for what AWS refused, and where it did not answer."""
+        try:
+            return call(self._signer)
+        except (AwsError, Unreachable) as failure:
+            raise self.told(failure) from failure
+
     def verify(self) -> KeyCheck:
         """List the models. A denial proves the key as well as a list does, so nothing else need be asked."""
-        catalog = list_models(self._wire, self._signer, self._region, seconds=VERIFY_SECONDS)
+        catalog = list_models(self._wire, self._signer, self.region, seconds=VERIFY_SECONDS)
         models = _rows(catalog)
         if not catalog.failures:
             return KeyCheck("valid", models)
         failure = catalog.failures[0]
-        refusal = self._told(failure)
+        refusal = self.told(failure)
         if isinstance(failure, Unreachable):
             return KeyCheck("unreachable", models, refusal)
         return KeyCheck("limited" if models else _VERDICTS.get(refusal.code, "unknown"), models, refusal)
 
     def models(self) -> Sequence[ProviderModel]:
         """Return what this identity can call; profiles and models, as for a role."""
-        catalog = list_models(self._wire, self._signer, self._region)
+        catalog = list_models(self._wire, self._signer, self.region)
         if catalog.failures and not catalog.models:
-            raise self._told(catalog.failures[0]) from catalog.failures[0]
+            raise self.told(catalog.failures[0]) from catalog.failures[0]
         return _rows(catalog)
 
     def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
         """Answer a chat through Converse, with the translation that roles use."""
         request = ChatRequest.model_validate({**body, "model": model})
         ignored = request.ignored_fields()
-        parsed = ModelId.parse(model, region=self._region)
+        parsed = ModelId.parse(model, region=self.region)
         translation = to_converse(request)
         try:
-            answer = self._wire.call(self._signer, self._region, CONVERSE, model=str(parsed), body=translation.body)
+            answer = self._wire.call(self._signer, self.region, CONVERSE, model=str(parsed), body=translation.body)
         except (AwsError, Unreachable) as failure:
-            raise self._told(failure) from failure
+            raise self.told(failure) from failure
         completion = from_converse(
             answer.body,
             completion_id=f"chatcmpl-{answer.request_id}",
@@ -116,19 +124,19 @@ class Bedrock:
         """Answer a chat through ConverseStream, with the translation that roles use."""
         request = ChatRequest.model_validate({**body, "model": model})
         ignored = request.ignored_fields()
-        parsed = ModelId.parse(model, region=self._region)
+        parsed = ModelId.parse(model, region=self.region)
         translation = to_converse(request)
         try:
             events = self._wire.stream(
                 self._signer,
-                self._region,
+                self.region,
                 CONVERSE_STREAM,
                 model=str(parsed),
                 body=translation.body,
                 seconds=CONVERSE_STREAM.seconds,
             )
         except (AwsError, Unreachable) as failure:
-            raise self._told(failure) from failure
+            raise self.told(failure) from failure
         options = request.stream_options
         made = Chunks(
             completion_id=f"chatcmpl-{events.request_id}",
@@ -148,11 +156,11 @@ class Bedrock:
             if not made.finished:
                 raise explain(Unreachable("bedrock-runtime", CONVERSE_STREAM.name, "cut", begun=True))
         except (AwsError, Unreachable) as failure:
-            raise self._told(failure) from failure
+            raise self.told(failure) from failure
         finally:
             events.close()
 
-    def _told(self, failure: AwsError | Unreachable) -> ServiceError:
+    def told(self, failure: AwsError | Unreachable) -> ServiceError:
         """Return the refusal in the words of someone who brought a key instead of a role."""
         refusal = explain(failure)
         if isinstance(failure, AwsError) and failure.status == 403 and _OF_API_KEYS.search(failure.message):

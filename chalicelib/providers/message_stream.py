@@ -14,7 +14,8 @@ from chalicelib.providers.sse import EventTooLongError, events
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_STATUSES = {"overloaded_error": 529, "rate_limit_error": 429, "authentication_error": 401, "permission_error": 403}
+STATUSES = {"overloaded_error": 529, "rate_limit_error": 429, "authentication_error": 401, "permission_error": 403}
+"""Statuses of the errors that come within a stream, which has none."""
 
 
 def chunks(pieces: Iterator[bytes], created: int, *, include_usage: bool) -> Iterator[dict[str, Any]]:
@@ -26,7 +27,7 @@ def chunks(pieces: Iterator[bytes], created: int, *, include_usage: bool) -> Ite
             if name == "error":
                 error = document.get("error")
                 kind = text(error, "type") if isinstance(error, dict) else ""
-                raise explain(read_error("anthropic", _STATUSES.get(kind, 500), document))
+                raise explain(read_error("anthropic", STATUSES.get(kind, 500), document))
             if name == "message_stop":
                 if not state.stopped:
                     break

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Chalice, Rate
 
 from chalicelib import logs
+from chalicelib.bedrock.invoke import Invoker
 from chalicelib.bedrock.sessions import Sessions
 from chalicelib.bedrock.wire import Wire
 from chalicelib.onboarding.life import Life
@@ -25,6 +26,7 @@ from chalicelib.routes.chat import Chat
 from chalicelib.routes.credential import OwnKeys
 from chalicelib.routes.inference import InferenceRoutes
 from chalicelib.routes.key_checks import KeyRoutes
+from chalicelib.routes.messages import MessagesRoutes
 from chalicelib.routes.onboarding import OnboardingRoutes
 
 if TYPE_CHECKING:
@@ -63,6 +65,9 @@ def create_app(services: Services) -> Chalice:
     KeyRoutes(own_keys, Limits(table, services.clock)).register(boundary)
     chat = Chat(sessions, wire, services.clock, stream_max_seconds=settings.stream_max_seconds)
     InferenceRoutes(served, sessions, wire, chat, own_keys).register(boundary)
+    MessagesRoutes(served, sessions, Invoker(wire), own_keys, stream_max_seconds=settings.stream_max_seconds).register(
+        boundary
+    )
     return app
 
 

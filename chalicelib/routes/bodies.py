@@ -21,6 +21,8 @@ SMALL: Final = 64 * 1024
 LARGE: Final = 6 * 1024 * 1024
 """What Lambda takes in one invocation."""
 _DEEPEST: Final = 50
+_DEEPEST_CHAT: Final = 200
+"""Schemas of tools are nested; what was read can still be written from any place of this program."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -49,14 +51,16 @@ def parse_chat(request: Request) -> dict[str, Any]:
     try:
         document = json.loads(octets.decode("utf-8"), parse_constant=_no_constant)
         if isinstance(document, dict):
-            # What can't be written again, half a surrogate pair, could not be sent on either.
-            json.dumps(document, ensure_ascii=False).encode("utf-8")
+            # What can't be written again, half a surrogate pair or 1e999, could not be sent on either.
+            json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except RecursionError:
-        raise _too_deep() from None
+        raise _too_deep(_DEEPEST_CHAT) from None
     except ValueError:
         raise ServiceError("invalid_json", "The body is not JSON in UTF-8.", fix="Send one JSON object.") from None
     if not isinstance(document, dict):
         raise ServiceError("invalid_type", "The body must be a JSON object.")
+    if _depth(document) > _DEEPEST_CHAT:
+        raise _too_deep(_DEEPEST_CHAT)
     return document
 
 
@@ -117,11 +121,11 @@ def _refuse_ambiguity(octets: bytes) -> Any:
         document = json.loads(octets.decode("utf-8"), object_pairs_hook=once, parse_constant=_no_constant)
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except RecursionError:
-        raise _too_deep() from None
+        raise _too_deep(_DEEPEST) from None
     except ValueError:
         raise ServiceError("invalid_json", "The body is not JSON in UTF-8.", fix="Send one JSON object.") from None
     if _depth(document) > _DEEPEST:
-        raise _too_deep()
+        raise _too_deep(_DEEPEST)
     return document
 
 
@@ -129,8 +133,8 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _too_deep() -> ServiceError:
-    return ServiceError("invalid_json", f"The body is nested more than {_DEEPEST} deep.", fix="Send a flatter object.")
+def _too_deep(deepest: int) -> ServiceError:
+    return ServiceError("invalid_json", f"The body is nested more than {deepest} deep.", fix="Send a flatter object.")
 
 
 def _depth(document: object) -> int:

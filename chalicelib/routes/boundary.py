@@ -19,8 +19,9 @@ from chalice.app import Response
 
 from chalicelib.errors import ServiceError, UpstreamRefusal
 from chalicelib.routes.auth import require_scope
-from chalicelib.routes.codes import CODES, UNEXPECTED, envelope
+from chalicelib.routes.codes import CODES, UNEXPECTED
 from chalicelib.routes.exchange import EventStream, Reply, Request
+from chalicelib.routes.manners import OPENAI, Manner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("rolecall")
 
 EXPOSED_HEADERS: Final = (
-    "X-Request-Id, Retry-After, X-Should-Retry, Rolecall-AWS-Request-Id, Rolecall-Provider-Request-Id, ETag,"
-    " Rolecall-Ignored-Fields"
+    "X-Request-Id, Request-Id, Retry-After, X-Should-Retry, Rolecall-AWS-Request-Id, Rolecall-Provider-Request-Id,"
+    " ETag, Rolecall-Ignored-Fields"
 )
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
@@ -46,32 +47,37 @@ class Boundary:
         self._app = app
         self._authenticator = authenticator
         self._allowed_origin = allowed_origin
-        self._paths: set[str] = set()
+        self._manners: dict[str, Manner] = {}
         self._current: ContextVar[Request] = ContextVar("request")
         app.middleware("http")(self._around)
 
     def public(self, method: str, path: str, view: Callable[[Request], Reply]) -> None:
         """Add a route that needs no token."""
-        self._add(method, path, view)
+        self._add(method, path, view, OPENAI)
 
     def protected(
-        self, method: str, path: str, scope: str, view: Callable[[Request, Caller], Reply | EventStream]
+        self,
+        method: str,
+        path: str,
+        scope: str,
+        view: Callable[[Request, Caller], Reply | EventStream],
+        manner: Manner = OPENAI,
     ) -> None:
-        """Add a route for callers whose token has `scope`."""
+        """Add a route for callers whose token has `scope`. A path has one manner, whatever its methods."""
 
         def authenticated(request: Request) -> Reply | EventStream:
-            caller = self._authenticator.authenticate(request.headers("authorization"))
+            caller = self._authenticator.authenticate(manner.authorization(request))
             request.notes["tenant"] = caller.tenant
             require_scope(caller, scope)
             return view(request, caller)
 
-        self._add(method, path, authenticated)
+        self._add(method, path, authenticated, manner)
 
-    def _add(self, method: str, path: str, view: Callable[[Request], Reply | EventStream]) -> None:
+    def _add(self, method: str, path: str, view: Callable[[Request], Reply | EventStream], manner: Manner) -> None:
         name = f"{method} {path}"
-        if path not in self._paths:
+        if path not in self._manners:
             # A preflight of our own instead of Chalice's CORS: that one is fixed when the stack is packaged.
-            self._paths.add(path)
+            self._manners[path] = manner
             self._app.route(path, methods=["OPTIONS"], name=f"OPTIONS {path}", content_types=[])(
                 lambda **_: self._preflight()
             )
@@ -117,8 +123,11 @@ class Boundary:
             headers["X-Should-Retry"] = "true" if error.should_retry else "false"
             if error.request_id:
                 headers[error.REQUEST_ID_HEADER] = error.request_id
-        body = json.dumps(envelope(error, request.id), ensure_ascii=False)
+        body = json.dumps(self._manner(request).envelope(error, request.id), ensure_ascii=False)
         return Response(body=body, status_code=CODES[error.code].status, headers=headers)
+
+    def _manner(self, request: Request) -> Manner:
+        return self._manners.get(request.route, OPENAI)
 
     def _around(self, chalice_request: ChaliceRequest, get_response: Callable[[ChaliceRequest], Response]) -> Response:
         started = time.monotonic()
@@ -147,6 +156,9 @@ class Boundary:
 
     def _common_headers(self, request: Request) -> dict[str, str]:
         headers = {"X-Request-Id": request.id, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        also = self._manner(request).request_id_header
+        if also is not None:
+            headers[also] = request.id
         if self._allowed_origin is not None:
             headers["Access-Control-Allow-Origin"] = self._allowed_origin
             headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS

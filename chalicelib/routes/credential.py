@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.bedrock.wire import Wire
+    from chalicelib.providers.anthropic_messages import AnthropicMessages
     from chalicelib.providers.base import Provider
-    from chalicelib.providers.credentials import Credential
+    from chalicelib.providers.bedrock import Bedrock
+    from chalicelib.providers.credentials import ApiKey, AwsKeys, BedrockKey, Credential
     from chalicelib.providers.outgoing import Outgoing
     from chalicelib.routes.exchange import Request
     from chalicelib.settings import Settings
@@ -48,12 +50,20 @@ class OwnKeys:
     def provider(self, request: Request) -> tuple[str, Provider] | None:
         """Return the provider that the request's key is for, and its name; None when the request names no key.
 
+        Raises as `sent` does.
+        """
+        credential = self.sent(request)
+        return None if credential is None else (credential.provider, self.connect(credential))
+
+    def sent(self, request: Request) -> Credential | None:
+        """Return the credential that came with the request; None when it names no key.
+
         Raises `ServiceError` for every combination that leaves open whose credentials would be used.
         """
         _refuse_misspelt(request)
         found = {part: request.header(name.lower()) for part, name in HEADERS.items()}
-        sent = {part: SecretStr(text) for part, text in found.items() if text is not None}
-        if not sent:
+        parts = {part: SecretStr(text) for part, text in found.items() if text is not None}
+        if not parts:
             return None
         if request.header(CONNECTION.lower()) is not None:
             raise ServiceError(
@@ -62,7 +72,7 @@ class OwnKeys:
                 param=CONNECTION,
                 fix="Send one of the two.",
             )
-        name = sent.pop("provider", None)
+        name = parts.pop("provider", None)
         if name is None:
             raise ServiceError(
                 "provider_required",
@@ -70,8 +80,7 @@ class OwnKeys:
                 param=PROVIDER,
                 fix=f"Send {PROVIDER} as well: bedrock, openai, anthropic, google or azure.",
             )
-        credential = self.credential(name.get_secret_value().strip(), sent, HEADERS)
-        return credential.provider, self.connect(credential)
+        return self.credential(name.get_secret_value().strip(), parts, HEADERS)
 
     def credential(self, provider: str, sent: Mapping[str, SecretStr], names: Mapping[str, str]) -> Credential:
         """Return the credential of these parts. Raises `ServiceError`; `names` says what the caller calls each."""
@@ -86,6 +95,18 @@ class OwnKeys:
 
         rule = ModelRule(self._settings.openai_chat_models)
         return connect(credential, outgoing=self._way_out(), wire=self._wire, rule=rule)
+
+    def bedrock(self, credential: AwsKeys | BedrockKey) -> Bedrock:
+        """Return Bedrock with keys of AWS, to be called in its own words. Opens nothing."""
+        from chalicelib.providers.bedrock import Bedrock  # noqa: PLC0415
+
+        return Bedrock(credential, self._wire)
+
+    def anthropic(self, credential: ApiKey) -> AnthropicMessages:
+        """Return Anthropic with this key, to be called in its own words. Opens nothing."""
+        from chalicelib.providers.anthropic_messages import AnthropicMessages  # noqa: PLC0415
+
+        return AnthropicMessages(credential, self._way_out())
 
     def _way_out(self) -> Outgoing:
         if self._outgoing is None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
+from chalicelib.bedrock.invoke import Place
 from chalicelib.errors import ServiceError
+from chalicelib.identifiers import ModelId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from chalicelib.bedrock.sessions import Sessions
-    from chalicelib.bedrock.signing import Credentials
+    from chalicelib.bedrock.signing import Credentials, Signer
     from chalicelib.onboarding.served import Served
+    from chalicelib.providers.bedrock import Bedrock
     from chalicelib.routes.exchange import Request
 
 _T = TypeVar("_T")
@@ -22,6 +25,45 @@ _TO_SAY_SO: Final = 5.0
 _LONGEST_HEADER: Final = 1000
 PING_SECONDS: Final = 15.0
 """Silence after which a stream says something, so that nothing on the way takes its connection for dead."""
+
+
+class RoleAccount:
+    """The account of a connection, by its role: which region, which guardrail, whose session."""
+
+    def __init__(self, sessions: Sessions, served: Served) -> None:
+        connection = served.connection
+        guardrail = {} if connection.guardrail is None else connection.guardrail.for_invoke()
+        self.place: Final = Place(connection.region, guardrail, str(connection.id))
+        self._sessions = sessions
+        self._served = served
+
+    def model(self, text: str) -> ModelId:
+        """Return a model of this account. Raises `ServiceError` for no model's id, and for one out of scope."""
+        served = self._served
+        model = ModelId.parse(text, region=self.place.region, account_id=served.grant.role_arn.account_id)
+        served.connection.require_in_scope(str(model))
+        return model
+
+    def run(self, call: Callable[[Signer], _T]) -> _T:
+        """Make a call with the role's session. Raises `ServiceError`."""
+        return with_session(self._sessions, self._served, call)
+
+    def told(self, failure: AwsError | Unreachable) -> ServiceError:
+        """Return what a caller is told of a failure."""
+        return explain(failure)
+
+
+class KeyAccount:
+    """The account of AWS keys that came with a request. It has no connection, so neither scope nor guardrail."""
+
+    def __init__(self, keys: Bedrock) -> None:
+        self.place: Final = Place(keys.region, {}, "")
+        self.run = keys.run
+        self.told = keys.told
+
+    def model(self, text: str) -> ModelId:
+        """Return a model. Raises `ServiceError` for no model's id."""
+        return ModelId.parse(text, region=self.place.region)
 
 
 def with_session(sessions: Sessions, served: Served, call: Callable[[Credentials], _T]) -> _T:

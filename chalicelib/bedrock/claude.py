@@ -1,0 +1,141 @@
+"""Anthropic's Messages, as InvokeModel takes them for Claude models: the body as it came, but for what decides a call.
+
+Model, version of the API and guardrail are never the body's: the model is in the path, the version is ours, and
+`amazon-bedrock-guardrailConfig` would let whoever asks have the guardrail look at a part of the question alone. So the
+fields that pass are listed, and what is not is left out and named.
+
+Sources, as of 2026-11: Anthropic's API reference, "Messages" and "Count message tokens"; Bedrock user guide, "Anthropic
+Claude Messages API: Request and Response"; what Bedrock refuses although Anthropic takes it, as reported in
+github.com/BerriAI/litellm/issues/26320, /issues/27532 and /pull/28312.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from chalicelib.bedrock.claude_fields import check_fields
+from chalicelib.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+VERSION: Final = "bedrock-2023-05-31"
+_PASSED: Final = frozenset(
+    {
+        "messages", "max_tokens", "system", "tools", "tool_choice", "thinking", "output_config", "context_management",
+        "stop_sequences", "temperature", "top_p", "top_k", "metadata",
+    }
+)  # fmt: skip
+_COUNTED: Final = frozenset({"messages", "system", "tools", "tool_choice", "thinking"})
+_OURS: Final = frozenset({"model", "stream"})
+"""What this service does itself."""
+_CANT: Final = {
+    "mcp_servers": "Bedrock calls no MCP servers.",
+    "container": "Bedrock has no containers.",
+    "fallbacks": "Bedrock has no fallback models.",
+    "thread": "Bedrock keeps no threads.",
+    "compaction": "Bedrock compacts by context_management alone.",
+    "output_format": "Bedrock takes a format as output_config.format.",
+}
+"""Fields that would change the answer, so that leaving them out would give another one than was asked for."""
+_BETAS: Final = frozenset(
+    {
+        "claude-code-20250219", "compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24",
+        "computer-use-2025-11-24", "context-1m-2025-08-07", "context-management-2025-06-27",
+        "dev-full-thinking-2025-05-14", "effort-2025-11-24", "interleaved-thinking-2025-05-14",
+        "output-128k-2025-02-19", "structured-outputs-2025-12-15", "token-efficient-tools-2025-02-19",
+        "tool-examples-2025-10-29", "tool-search-tool-2025-10-19",
+    }
+)  # fmt: skip
+"""Beta features that Bedrock knows (github.com/BerriAI/litellm/pull/19877 and
+github.com/router-for-me/CLIProxyAPI/issues/4750). It refuses a request that names another, and coding agents name all
+that they know: the rest is left out."""
+_BETA: Final = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+_MOST_BETAS: Final = 50
+GUARDRAIL_ACTION: Final = "amazon-bedrock-guardrailAction"
+_AMAZONS: Final = "amazon-bedrock-"
+
+
+class NativeRequest(NamedTuple):
+    """A body for InvokeModel, and the names of what was left out of it."""
+
+    body: dict[str, Any]
+    ignored: tuple[str, ...]
+
+
+def to_invoke(document: Mapping[str, Any], betas: Sequence[str] = ()) -> NativeRequest:
+    """Return the body of a message; `betas` are the values of `anthropic-beta` headers.
+
+    Raises `ServiceError` naming the field that is missing, misshapen, or can't be done here.
+    """
+    check_fields(document, required=("messages", "max_tokens"))
+    return _native(document, betas, _PASSED)
+
+
+def to_count(document: Mapping[str, Any], betas: Sequence[str] = ()) -> NativeRequest:
+    """Return the body for CountTokens, whose `invokeModel` is a whole request; raises as `to_invoke` does.
+
+    It wants `max_tokens` as well, which must be more than what thinking may take; the count is the same for any.
+    """
+    check_fields(document, required=("messages",))
+    body, ignored = _native(document, betas, _COUNTED)
+    thinking = document.get("thinking")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    body["max_tokens"] = 1 + (budget if isinstance(budget, int) else 0)
+    octets = json.dumps(body, separators=(",", ":")).encode()
+    return NativeRequest({"input": {"invokeModel": {"body": base64.b64encode(octets).decode()}}}, ignored)
+
+
+def from_invoke(body: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return a message as Anthropic's API has it, under the model's id that was asked for.
+
+    What a guardrail put in the model's place is told as `refusal`: Bedrock says `end_turn` of it. Raises `ServiceError`
+    for an answer that is no message.
+    """
+    message = without_amazons(body)
+    if message.get("type") != "message" or not isinstance(message.get("content"), list):
+        raise ServiceError("upstream_error", "Bedrock's answer is not a message.", fix="Try again.")
+    message["model"] = model
+    if intervened(body):
+        message["stop_reason"] = "refusal"
+        message["stop_sequence"] = None
+    return message
+
+
+def intervened(document: Mapping[str, Any]) -> bool:
+    """Whether a guardrail has put its own words in the place of the model's."""
+    return document.get(GUARDRAIL_ACTION) == "INTERVENED"
+
+
+def without_amazons(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document without the fields that Bedrock adds to Anthropic's."""
+    return {name: value for name, value in document.items() if not name.startswith(_AMAZONS)}
+
+
+def _native(document: Mapping[str, Any], betas: Sequence[str], passed: frozenset[str]) -> NativeRequest:
+    for name, why in _CANT.items():
+        if document.get(name):
+            raise ServiceError("unsupported_parameter", why, param=name, fix=f"Leave {name} out.")
+    given = {name: value for name, value in document.items() if value is not None}
+    ignored = [name for name in given if name not in passed | _OURS]
+    body = {name: value for name, value in given.items() if name in passed}
+    named = _named_betas(betas)
+    known = [beta for beta in named if beta in _BETAS]
+    ignored += [f"anthropic-beta {beta}" for beta in named if beta not in _BETAS]
+    if known:
+        body["anthropic_beta"] = known
+    return NativeRequest({"anthropic_version": VERSION, **body}, tuple(ignored))
+
+
+def _named_betas(headers: Sequence[str]) -> list[str]:
+    named = list(dict.fromkeys(beta.strip() for value in headers for beta in value.split(",") if beta.strip()))
+    if len(named) > _MOST_BETAS or not all(_BETA.fullmatch(beta) for beta in named):
+        raise ServiceError(
+            "invalid_value",
+            f"anthropic-beta names at most {_MOST_BETAS} features, with commas between them.",
+            param="anthropic-beta",
+        )
+    return named

@@ -1,0 +1,172 @@
+"""Anthropic's Messages over HTTP, for Claude models: through a connection, or with a key that came with the request."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.bedrock.claude import from_invoke, to_count, to_invoke
+from chalicelib.bedrock.claude_fields import check_fields
+from chalicelib.bedrock.claude_stream import MessageEvents
+from chalicelib.bedrock.failures import AwsError, Unreachable
+from chalicelib.errors import ServiceError
+from chalicelib.identifiers.providers import bare_model
+from chalicelib.routes import bodies, own_messages
+from chalicelib.routes.credential import PROVIDER
+from chalicelib.routes.exchange import EventStream, Reply
+from chalicelib.routes.manners import ANTHROPIC
+from chalicelib.routes.own_messages import with_errors
+from chalicelib.routes.upstream import (
+    PING_SECONDS,
+    KeyAccount,
+    RoleAccount,
+    aws_request_id,
+    ignored_header,
+    stream_seconds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.bedrock.events import Events
+    from chalicelib.bedrock.invoke import Invoker
+    from chalicelib.bedrock.sessions import Sessions
+    from chalicelib.bedrock.signing import Signer
+    from chalicelib.bedrock.wire import Answer
+    from chalicelib.identifiers import ModelId
+    from chalicelib.onboarding.served import ServedConnections
+    from chalicelib.providers.credentials import Credential
+    from chalicelib.routes.auth import Caller
+    from chalicelib.routes.boundary import Boundary
+    from chalicelib.routes.credential import OwnKeys
+    from chalicelib.routes.exchange import Request
+
+_CLAUDE: Final = "anthropic.claude"
+_LONGEST_MODEL: Final = 2100
+
+
+class MessagesRoutes:
+    """The views."""
+
+    def __init__(
+        self,
+        served: ServedConnections,
+        sessions: Sessions,
+        invoker: Invoker,
+        own_keys: OwnKeys,
+        *,
+        stream_max_seconds: int,
+    ) -> None:
+        self._served = served
+        self._sessions = sessions
+        self._invoker = invoker
+        self._own_keys = own_keys
+        self._stream_max_seconds = stream_max_seconds
+
+    def register(self, boundary: Boundary) -> None:
+        """Add the routes, in the manner of Anthropic's API."""
+        boundary.protected("POST", "/v1/messages", "models:invoke", self.message, ANTHROPIC)
+        boundary.protected("POST", "/v1/messages/count_tokens", "models:invoke", self.count, ANTHROPIC)
+
+    def message(self, request: Request, caller: Caller) -> Reply | EventStream:
+        """Answer a message, whole or as it is made."""
+        document, name = _named_model(request)
+        key = self._own_keys.sent(request)
+        if key is not None and key.provider == "anthropic":
+            check_fields(document, required=("messages", "max_tokens"))
+            return own_messages.message(self._own_keys.anthropic(key), document, name, request)
+        account = self._account(key, request, caller)
+        native = to_invoke(document, request.headers("anthropic-beta"))
+        model = self._claude(account, bare_model(name, "bedrock"))
+        seconds = stream_seconds(request, self._stream_max_seconds)
+        headers = ignored_header(native.ignored)
+        if document.get("stream") is True:
+            events = account.run(
+                lambda signer: self._invoker.stream(signer, account.place, model, native.body, seconds)
+            )
+            headers |= {**aws_request_id(events.request_id), "Cache-Control": "no-store"}
+            lines = _lines(MessageEvents(name), events, account, request)
+            return EventStream(with_errors(lines, request), headers, live=request.can_stream)
+        answer = account.run(lambda signer: self._invoker.whole(signer, account.place, model, native.body, seconds))
+        # ASCII: a model that was cut off within a character leaves half of one, which UTF-8 can't hold.
+        text = json.dumps(from_invoke(answer.body, name))
+        return Reply(text, headers=headers | aws_request_id(answer.request_id))
+
+    def count(self, request: Request, caller: Caller) -> Reply:
+        """Answer how many tokens a message would be."""
+        document, name = _named_model(request)
+        key = self._own_keys.sent(request)
+        if key is not None and key.provider == "anthropic":
+            check_fields(document, required=("messages",))
+            return own_messages.count(self._own_keys.anthropic(key), document, name, request)
+        account = self._account(key, request, caller)
+        native = to_count(document, request.headers("anthropic-beta"))
+        model = self._claude(account, bare_model(name, "bedrock"))
+
+        def counted(signer: Signer) -> Answer:
+            behind = self._invoker.foundation_model(signer, account.place, model)
+            return self._invoker.count(signer, account.place, behind, native.body)
+
+        answer = account.run(counted)
+        tokens = answer.body.get("inputTokens")
+        if not isinstance(tokens, int):
+            raise ServiceError("upstream_error", "Bedrock's answer holds no count.", fix="Try again.")
+        headers = ignored_header(native.ignored) | aws_request_id(answer.request_id)
+        return Reply({"input_tokens": tokens}, headers=headers)
+
+    def _account(self, key: Credential | None, request: Request, caller: Caller) -> RoleAccount | KeyAccount:
+        if key is None:
+            served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
+            request.notes["connection"] = str(served.connection.id)
+            return RoleAccount(self._sessions, served)
+        request.notes["provider"] = key.provider
+        if key.provider != "bedrock":
+            raise ServiceError(
+                "provider_not_supported",
+                f"This route goes to Claude models, by a connection or with a key of anthropic or bedrock;"
+                f" the key is one of {key.provider}. Nothing was sent to anyone.",
+                param=PROVIDER,
+                fix="POST /v1/chat/completions takes keys of every provider.",
+            )
+        return KeyAccount(self._own_keys.bedrock(key))
+
+    def _claude(self, account: RoleAccount | KeyAccount, name: str) -> ModelId:
+        """Return the model, once it is known to be a Claude: of a customer's own profile AWS is asked."""
+        model = account.model(name)
+        behind = model.foundation_model_id or account.run(
+            lambda signer: self._invoker.foundation_model(signer, account.place, model)
+        )
+        if not behind.startswith(_CLAUDE):
+            raise ServiceError(
+                "model_not_supported",
+                "This route is for Claude models alone.",
+                param="model",
+                fix="POST /v1/chat/completions takes every model of the connection.",
+            )
+        return model
+
+
+def _named_model(request: Request) -> tuple[dict[str, Any], str]:
+    document = bodies.parse_chat(request)
+    model = document.get("model")
+    if model is None:
+        raise ServiceError("missing_field", "model: This field is required.", param="model")
+    if not isinstance(model, str) or not 0 < len(model) <= _LONGEST_MODEL:
+        raise ServiceError("invalid_type", "model: It must be the id of a model.", param="model")
+    return document, model
+
+
+def _lines(
+    message: MessageEvents, events: Events, account: RoleAccount | KeyAccount, request: Request
+) -> Iterator[str]:
+    """Yield the lines of a stream. Raises `ServiceError` for whatever ends it early."""
+    started = time.monotonic()
+    try:
+        yield from message.lines(events.within(PING_SECONDS))
+    except (AwsError, Unreachable) as failure:
+        raise account.told(failure) from failure
+    finally:
+        # Also when the client has gone: the generator is closed, and with it the call upstream.
+        events.close()
+        message.log(request.id, seconds=time.monotonic() - started)

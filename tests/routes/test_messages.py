@@ -1,0 +1,403 @@
+"""Anthropic's Messages through a connection, with Anthropic's own client over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import anthropic
+import pytest
+
+from tests.far_customer import Answer, Onboarding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.world import World
+
+HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+SAID = "Tell me of the river and the two mills beside it."
+MESSAGE: dict[str, Any] = {"model": HAIKU, "max_tokens": 300, "messages": [{"role": "user", "content": SAID}]}
+WEATHER: dict[str, Any] = {
+    "name": "get_weather",
+    "description": "Tells the weather",
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def tenant(world: World) -> Onboarding:
+    """Give a tenant with an active connection."""
+    made = Onboarding(world)
+    made.make_role()
+    assert made.verify()["usable"]
+    return made
+
+
+@pytest.fixture
+def client(tenant: Onboarding) -> Iterator[anthropic.Anthropic]:
+    """Give Anthropic's client, without retries of its own."""
+    with anthropic.Anthropic(base_url=tenant.api.url, api_key=tenant.api.token, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _no_faults_left(world: World) -> Iterator[None]:
+    yield
+    world.aws.faults.clear()
+
+
+def _post(tenant: Onboarding, body: object, path: str = "/v1/messages", **headers: str) -> Answer:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return tenant.api.call("POST", path, body, headers=sent)
+
+
+def test_a_message_is_answered_whole_and_streamed_alike(client: anthropic.Anthropic) -> None:
+    """The same message, under the model's id that was asked for, with what it cost."""
+    whole = client.messages.create(**MESSAGE)
+    with client.messages.stream(**MESSAGE) as stream:
+        text = "".join(stream.text_stream)
+        streamed = stream.get_final_message()
+
+    assert isinstance(whole.content[0], anthropic.types.TextBlock)
+    assert "river" in whole.content[0].text == text
+    assert (whole.model, whole.role, whole.stop_reason) == (HAIKU, "assistant", "end_turn")
+    assert whole.usage.input_tokens > 0
+    assert streamed.usage.output_tokens == whole.usage.output_tokens > 0
+    assert (streamed.id, streamed.model, streamed.stop_reason) == (whole.id, HAIKU, "end_turn")
+
+
+def test_the_async_client_reads_both(tenant: Onboarding) -> None:
+    """As the other one does."""
+
+    async def run() -> tuple[str, str]:
+        async with anthropic.AsyncAnthropic(base_url=tenant.api.url, api_key=tenant.api.token, max_retries=0) as client:
+            whole = await client.messages.create(**MESSAGE)
+            async with client.messages.stream(**MESSAGE) as stream:
+                streamed = "".join([text async for text in stream.text_stream])
+        assert isinstance(whole.content[0], anthropic.types.TextBlock)
+        return whole.content[0].text, streamed
+
+    whole, streamed = asyncio.run(run())
+
+    assert "river" in whole == streamed
+
+
+def test_a_request_id_is_where_anthropics_clients_look(client: anthropic.Anthropic) -> None:
+    """In `request-id`, which is this service's own; AWS's is beside it."""
+    raw = client.messages.with_raw_response.create(**MESSAGE)
+
+    assert raw.headers["request-id"] == raw.headers["x-request-id"]
+    assert raw.parse()._request_id == raw.headers["request-id"]
+    assert raw.headers["rolecall-aws-request-id"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_tool_is_called_twice_at_once_and_answered(client: anthropic.Anthropic, streamed: bool) -> None:
+    """The loop of every agent: calls beside each other, their results in any order, then words."""
+    asked: dict[str, Any] = {**MESSAGE, "tools": [WEATHER]}
+    asked["messages"] = [{"role": "user", "content": "What is the weather in both towns?"}]
+    if streamed:
+        with client.messages.stream(**asked) as stream:
+            called = stream.get_final_message().to_param()
+    else:
+        called = client.messages.create(**asked).to_param()
+    calls: list[Any] = [block for block in called["content"] if block.type == "tool_use"]  # type: ignore[union-attr]
+    results = [{"type": "tool_result", "tool_use_id": call.id, "content": "Sunny."} for call in reversed(calls)]
+    after = [*asked["messages"], called, {"role": "user", "content": results}]
+    final = client.messages.create(**{**asked, "messages": after})
+
+    assert [call.name for call in calls] == ["get_weather", "get_weather"]
+    assert len({call.id for call in calls}) == 2
+    assert all(isinstance(call.input["city"], str) for call in calls)
+    assert (final.stop_reason, "Sunny." in final.content[0].text) == ("end_turn", True)
+
+
+CHOICES: dict[str, tuple[Any, list[str]]] = {
+    "none": ({"type": "none"}, []),
+    "any": ({"type": "any"}, ["get_weather", "get_weather"]),
+    "one by name": ({"type": "tool", "name": "get_time"}, ["get_time", "get_time"]),
+    "one at a time": ({"type": "auto", "disable_parallel_tool_use": True}, ["get_weather"]),
+}
+
+
+@pytest.mark.parametrize(("choice", "called"), CHOICES.values(), ids=CHOICES)
+def test_a_choice_of_tools_reaches_the_model(client: anthropic.Anthropic, choice: Any, called: list[str]) -> None:
+    """Also those that Converse has no word for."""
+    messages = [{"role": "user", "content": "The weather in both towns, please."}]
+    tools: list[Any] = [WEATHER, {**WEATHER, "name": "get_time"}]
+    answer = client.messages.create(**{**MESSAGE, "messages": messages}, tools=tools, tool_choice=choice)
+
+    assert [block.name for block in answer.content if block.type == "tool_use"] == called
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_thoughts_come_with_their_signature_and_go_back_with_it(
+    tenant: Onboarding, client: anthropic.Anthropic, streamed: bool
+) -> None:
+    """What is sent back untouched is taken; a thought that was changed is refused by its signature."""
+    asked: dict[str, Any] = {**MESSAGE, "max_tokens": 2000, "thinking": {"type": "enabled", "budget_tokens": 1024}}
+    if streamed:
+        with client.messages.stream(**asked) as stream:
+            said = stream.get_final_message()
+    else:
+        said = client.messages.create(**asked)
+    thought = said.content[0]
+    assert isinstance(thought, anthropic.types.ThinkingBlock)
+    assert thought.thinking
+    turn = [*asked["messages"], said.to_param(), {"role": "user", "content": "Go on."}]
+    again = client.messages.create(**{**asked, "messages": turn})
+    thought.thinking += " Or not."
+    changed = _post(tenant, json.loads(json.dumps({**asked, "messages": turn}, default=lambda block: block.to_dict())))
+
+    assert again.stop_reason == "end_turn"
+    assert changed.status == 400
+    assert "signature" in changed.error["message"]
+
+
+def test_images_documents_cache_points_and_the_rest_reach_the_model(client: anthropic.Anthropic) -> None:
+    """All that Claude takes is passed on as it came; the fake model refuses what it can't read."""
+    pdf = base64.b64encode(b"%PDF-1.4 of the mills").decode()
+    content: list[Any] = [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": pdf}},
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Old papers."}},
+        {"type": "text", "text": SAID, "cache_control": {"type": "ephemeral"}},
+    ]
+    answer = client.messages.create(
+        **{**MESSAGE, "messages": [{"role": "user", "content": content}]},
+        system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        stop_sequences=["two", "never said"],
+        metadata={"user_id": "u-1"},
+        extra_body={"temperature": 0.3, "top_k": 5},
+    )
+
+    assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", "two")
+    # The picture counts 1,500 tokens in the fake model, and so does the PDF.
+    assert answer.usage.input_tokens > 3000
+
+
+def test_a_schema_is_answered_by_an_instance_of_it(client: anthropic.Anthropic) -> None:
+    """`output_config` is among what passes."""
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}},
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+    answer = client.messages.create(**MESSAGE, output_config={"format": {"type": "json_schema", "schema": schema}})
+
+    assert isinstance(answer.content[0], anthropic.types.TextBlock)
+    assert list(json.loads(answer.content[0].text)) == ["name"]
+
+
+COUNTED: dict[str, dict[str, Any]] = {
+    "a question": {},
+    "with a system's text": {"system": "Be brief."},
+    "with tools": {"tools": [WEATHER]},
+    "with thinking": {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+}
+
+
+@pytest.mark.parametrize("more", COUNTED.values(), ids=COUNTED)
+def test_what_is_counted_is_what_is_paid_for(client: anthropic.Anthropic, more: dict[str, Any]) -> None:
+    """count_tokens says of a profile's model what the answer's usage says later."""
+    counted = client.messages.count_tokens(model=HAIKU, messages=MESSAGE["messages"], **more)
+    answer = client.messages.create(**{**MESSAGE, "max_tokens": 2000}, **more)
+
+    assert counted.input_tokens == answer.usage.input_tokens
+
+
+def test_a_profile_of_the_customers_own_is_called_and_counted_for(
+    world: World, tenant: Onboarding, client: anthropic.Anthropic
+) -> None:
+    """Its ARN does not tell the model, so AWS is asked, once; one of another maker's model is refused."""
+    bedrock = tenant.customer.client("bedrock")
+    account = world.accounts.customer.account
+
+    def profile(source: str) -> str:
+        made = bedrock.create_inference_profile(
+            inferenceProfileName=f"messages-{next(_numbers)}", modelSource={"copyFrom": source}
+        )
+        return str(made["inferenceProfileArn"])
+
+    own = profile(f"arn:aws:bedrock:us-east-1:{account}:inference-profile/{HAIKU}")
+    nova = profile("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0")
+    world.aws.calls.clear()
+    for _ in range(2):
+        assert client.messages.create(**{**MESSAGE, "model": own}).model == own
+    counted = client.messages.count_tokens(model=f"bedrock/{own}", messages=MESSAGE["messages"])
+    asked = world.aws.calls.count("bedrock", "GetInferenceProfile")
+    with pytest.raises(anthropic.BadRequestError) as raised:
+        client.messages.create(**{**MESSAGE, "model": nova})
+
+    assert (counted.input_tokens, asked) == (13, 1)
+    assert raised.value.error_code == "model_not_supported"
+
+
+IGNORED: dict[str, tuple[dict[str, Any], str]] = {
+    "a version of the API": ({"anthropic_version": "bedrock-1999-01-01"}, "anthropic_version"),
+    "beta features in the body": ({"anthropic_beta": ["made-up"]}, "anthropic_beta"),
+    "what the guardrail looks at": (
+        {"amazon-bedrock-guardrailConfig": {"tagSuffix": "x"}},
+        "amazon-bedrock-guardrailC",
+    ),
+    "another model in another spelling": ({"modelId": "anthropic.claude-v2"}, "modelId"),
+    "a tier of Anthropic's": ({"service_tier": "auto"}, "service_tier"),
+    "automatic caching": ({"cache_control": {"type": "ephemeral"}}, "cache_control"),
+    "a made-up field": ({"made_up": {"key": 1}}, "made_up"),
+}
+
+
+@pytest.mark.parametrize(("more", "named"), IGNORED.values(), ids=IGNORED)
+def test_what_is_not_among_the_fields_is_left_out_and_named(
+    tenant: Onboarding, more: dict[str, Any], named: str
+) -> None:
+    """The fake Bedrock refuses a field too many, so an answer shows that none went out."""
+    whole = _post(tenant, {**MESSAGE, **more})
+    streamed = _post(tenant, {**MESSAGE, **more, "stream": True})
+
+    assert (whole.status, streamed.status) == (200, 200)
+    assert named in whole.headers["Rolecall-Ignored-Fields"]
+    assert named in streamed.headers["Rolecall-Ignored-Fields"]
+
+
+def test_beta_features_that_bedrock_knows_go_on_and_others_are_named(tenant: Onboarding) -> None:
+    """Bedrock refuses a request for one flag that it does not know; context_management needs its own to be there."""
+    flags = "context-management-2025-06-27, oauth-2025-04-20,claude-code-20250219"
+    body = {**MESSAGE, "context_management": {"edits": []}}
+    answer = _post(tenant, body, anthropic_beta=flags)
+    without = _post(tenant, body)
+
+    assert answer.status == 200
+    assert answer.headers["Rolecall-Ignored-Fields"] == "anthropic-beta oauth-2025-04-20"
+    assert (without.status, without.error["code"]) == (400, "invalid_value")
+
+
+REFUSED_FIELDS = ["mcp_servers", "container", "fallbacks", "thread", "output_format"]
+
+
+@pytest.mark.parametrize("field", REFUSED_FIELDS)
+def test_what_would_change_the_answer_and_cant_be_done_is_refused(tenant: Onboarding, field: str) -> None:
+    """Leaving it out would answer another question than was asked."""
+    answer = _post(tenant, {**MESSAGE, field: [{"type": "url", "url": "https://example.com"}]})
+
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "unsupported_parameter", field)
+
+
+TOKENS = {
+    "x-api-key alone": (None, "{token}", 200, None),
+    "x-api-key and the same in Authorization": ("Bearer {token}", "{token}", 200, None),
+    "the same, spelt otherwise": ("bearer  {token} ", " {token}", 200, None),
+    "two tokens that differ": ("Bearer {token}", "{token}x", 400, "several_authorization_headers"),
+    "a key beside a token": ("Bearer {token}", "sk-ant-api03-x", 400, "several_authorization_headers"),
+    "another kind of authorization": ("Basic {token}", "{token}", 400, "several_authorization_headers"),
+    "a key of Anthropic's": (None, "sk-ant-api03-secret", 401, "invalid_token"),
+    "an empty x-api-key": (None, "", 401, "missing_token"),
+}
+
+
+@pytest.mark.parametrize(("authorization", "key", "status", "code"), TOKENS.values(), ids=TOKENS)
+def test_the_token_may_be_in_x_api_key(
+    tenant: Onboarding, authorization: str | None, key: str, status: int, code: str | None
+) -> None:
+    """Where most of Anthropic's clients put it; which of two counts is never left open."""
+    token = str(tenant.api.token)
+    headers = {"x-api-key": key.format(token=token)}
+    if authorization is not None:
+        headers["Authorization"] = authorization.format(token=token)
+    headers["Content-Type"] = "application/json"
+    answer = Answer.sent("POST", f"{tenant.api.url}/v1/messages", json.dumps(MESSAGE).encode(), headers)
+
+    assert answer.status == status
+    assert "secret" not in answer.text
+    if code is not None:
+        assert (answer.json["type"], answer.error["code"]) == ("error", code)
+
+
+def test_x_api_key_opens_no_other_route(tenant: Onboarding) -> None:
+    """Elsewhere it is a header like any other: OpenAI's routes have one place for the token."""
+    headers = {"x-api-key": str(tenant.api.token)}
+    answer = Answer.sent("GET", f"{tenant.api.url}/v1/models", None, headers)
+
+    assert (answer.status, answer.error["code"]) == (401, "missing_token")
+
+
+def test_a_model_out_of_scope_is_refused_at_once(world: World) -> None:
+    """And one in scope answers; the scope counts for counting as well."""
+    scoped = Onboarding(world, models=[HAIKU])
+    scoped.make_role()
+    assert scoped.verify()["status"] == "active"
+    world.aws.calls.clear()
+    other = {**MESSAGE, "model": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"}
+    refused = [_post(scoped, other), _post(scoped, other, "/v1/messages/count_tokens")]
+    # The model behind a profile is not in a scope that names the profile.
+    behind = _post(scoped, {**MESSAGE, "model": HAIKU.removeprefix("us.")})
+
+    assert [(one.status, one.error["type"], one.error["code"]) for one in [*refused, behind]] == [
+        (403, "permission_error", "model_not_in_scope")
+    ] * 3
+    assert world.aws.calls.count("bedrock-runtime") == 0
+    assert _post(scoped, MESSAGE).status == 200
+    assert _post(scoped, MESSAGE, "/v1/messages/count_tokens").status == 200
+
+
+def test_a_foreign_connection_is_one_that_never_was(world: World, tenant: Onboarding) -> None:
+    """404, in the same words as an unknown one."""
+    other = Onboarding(world)
+    foreign = _post(tenant, MESSAGE, rolecall_connection=other.connection["id"])
+    unknown = _post(tenant, MESSAGE, rolecall_connection="con_00000000000000000000000000")
+
+    assert (foreign.status, foreign.error["type"], foreign.error["code"]) == (
+        404, "not_found_error", "connection_not_found",
+    )  # fmt: skip
+    assert {**foreign.json, "request_id": ""} == {**unknown.json, "request_id": ""}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_guardrail_of_a_connection_holds_here_too(world: World, streamed: bool) -> None:
+    """The role may call with the guardrail alone, and does; what it blocks is told as a refusal, not as an answer."""
+    guarded = _guarded(world)
+    blocked = {**MESSAGE, "messages": [{"role": "user", "content": "Where is the treasure?"}]}
+    with anthropic.Anthropic(base_url=guarded.api.url, api_key=guarded.api.token, max_retries=0) as client:
+        if streamed:
+            with client.messages.stream(**MESSAGE) as stream:
+                fine = stream.get_final_message()
+            with client.messages.stream(**blocked) as stream:
+                refused = stream.get_final_message()
+        else:
+            fine, refused = client.messages.create(**MESSAGE), client.messages.create(**blocked)
+
+    assert fine.stop_reason == "end_turn"
+    assert refused.stop_reason == "refusal"
+    assert refused.content[0].text == "We do not speak of it."  # type: ignore[union-attr]
+    assert "amazon-bedrock" not in str(refused.to_dict())
+
+
+def _guarded(world: World) -> Onboarding:
+    """Return a tenant whose role refuses every call that leaves the guardrail out."""
+    administrator = Onboarding(world).customer.client("bedrock")
+    guardrail = administrator.create_guardrail(
+        name=f"g{next(_numbers)}",
+        blockedInputMessaging="We do not speak of it.",
+        blockedOutputsMessaging="We do not speak of it.",
+        wordPolicyConfig={"wordsConfig": [{"text": "treasure"}]},
+    )
+    guarded = Onboarding(world, guardrail={"identifier": guardrail["guardrailId"], "version": "DRAFT"})
+    policy = guarded.permissions_policy
+    policy["Statement"].append(
+        {
+            "Effect": "Deny",
+            "Action": ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
+            "Resource": "*",
+            "Condition": {"StringNotEquals": {"bedrock:GuardrailIdentifier": guardrail["guardrailArn"]}},
+        }
+    )
+    guarded.make_role(permissions_policy=policy)
+    assert guarded.verify()["status"] == "active"
+    return guarded
