@@ -24,10 +24,12 @@ from chalicelib.routes.auth import Authenticator
 from chalicelib.routes.boundary import Boundary
 from chalicelib.routes.chat import Chat
 from chalicelib.routes.credential import OwnKeys
+from chalicelib.routes.embeddings import EmbeddingsRoutes
 from chalicelib.routes.inference import InferenceRoutes
 from chalicelib.routes.key_checks import KeyRoutes
 from chalicelib.routes.messages import MessagesRoutes
 from chalicelib.routes.onboarding import OnboardingRoutes
+from chalicelib.routes.upstream import Accounts
 
 if TYPE_CHECKING:
     from chalice.app import CloudWatchEvent
@@ -65,9 +67,9 @@ def create_app(services: Services) -> Chalice:
     KeyRoutes(own_keys, Limits(table, services.clock)).register(boundary)
     chat = Chat(sessions, wire, services.clock, stream_max_seconds=settings.stream_max_seconds)
     InferenceRoutes(served, sessions, wire, chat, own_keys).register(boundary)
-    MessagesRoutes(served, sessions, Invoker(wire), own_keys, stream_max_seconds=settings.stream_max_seconds).register(
-        boundary
-    )
+    accounts, invoker = Accounts(served, sessions, own_keys), Invoker(wire)
+    MessagesRoutes(accounts, invoker, own_keys, stream_max_seconds=settings.stream_max_seconds).register(boundary)
+    EmbeddingsRoutes(accounts, invoker).register(boundary)
     return app
 
 

@@ -13,14 +13,11 @@ from chalicelib.bedrock.failures import AwsError, Unreachable
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers.providers import bare_model
 from chalicelib.routes import bodies, own_messages
-from chalicelib.routes.credential import PROVIDER
 from chalicelib.routes.exchange import EventStream, Reply
 from chalicelib.routes.manners import ANTHROPIC
 from chalicelib.routes.own_messages import with_errors
 from chalicelib.routes.upstream import (
     PING_SECONDS,
-    KeyAccount,
-    RoleAccount,
     aws_request_id,
     ignored_header,
     stream_seconds,
@@ -31,35 +28,25 @@ if TYPE_CHECKING:
 
     from chalicelib.bedrock.events import Events
     from chalicelib.bedrock.invoke import Invoker
-    from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.signing import Signer
     from chalicelib.bedrock.wire import Answer
     from chalicelib.identifiers import ModelId
-    from chalicelib.onboarding.served import ServedConnections
-    from chalicelib.providers.credentials import Credential
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import Request
+    from chalicelib.routes.upstream import Accounts, KeyAccount, RoleAccount
 
 _CLAUDE: Final = "anthropic.claude"
+_ROUTE: Final = "Claude models, at Bedrock or with a key of anthropic at Anthropic"
 _LONGEST_MODEL: Final = 2100
 
 
 class MessagesRoutes:
     """The views."""
 
-    def __init__(
-        self,
-        served: ServedConnections,
-        sessions: Sessions,
-        invoker: Invoker,
-        own_keys: OwnKeys,
-        *,
-        stream_max_seconds: int,
-    ) -> None:
-        self._served = served
-        self._sessions = sessions
+    def __init__(self, accounts: Accounts, invoker: Invoker, own_keys: OwnKeys, *, stream_max_seconds: int) -> None:
+        self._accounts = accounts
         self._invoker = invoker
         self._own_keys = own_keys
         self._stream_max_seconds = stream_max_seconds
@@ -76,7 +63,7 @@ class MessagesRoutes:
         if key is not None and key.provider == "anthropic":
             check_fields(document, required=("messages", "max_tokens"))
             return own_messages.message(self._own_keys.anthropic(key), document, name, request)
-        account = self._account(key, request, caller)
+        account = self._accounts.of(request, caller, route=_ROUTE)
         native = to_invoke(document, request.headers("anthropic-beta"))
         model = self._claude(account, bare_model(name, "bedrock"))
         seconds = stream_seconds(request, self._stream_max_seconds)
@@ -100,7 +87,7 @@ class MessagesRoutes:
         if key is not None and key.provider == "anthropic":
             check_fields(document, required=("messages",))
             return own_messages.count(self._own_keys.anthropic(key), document, name, request)
-        account = self._account(key, request, caller)
+        account = self._accounts.of(request, caller, route=_ROUTE)
         native = to_count(document, request.headers("anthropic-beta"))
         model = self._claude(account, bare_model(name, "bedrock"))
 
@@ -114,22 +101,6 @@ class MessagesRoutes:
             raise ServiceError("upstream_error", "Bedrock's answer holds no count.", fix="Try again.")
         headers = ignored_header(native.ignored) | aws_request_id(answer.request_id)
         return Reply({"input_tokens": tokens}, headers=headers)
-
-    def _account(self, key: Credential | None, request: Request, caller: Caller) -> RoleAccount | KeyAccount:
-        if key is None:
-            served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
-            request.notes["connection"] = str(served.connection.id)
-            return RoleAccount(self._sessions, served)
-        request.notes["provider"] = key.provider
-        if key.provider != "bedrock":
-            raise ServiceError(
-                "provider_not_supported",
-                f"This route goes to Claude models, by a connection or with a key of anthropic or bedrock;"
-                f" the key is one of {key.provider}. Nothing was sent to anyone.",
-                param=PROVIDER,
-                fix="POST /v1/chat/completions takes keys of every provider.",
-            )
-        return KeyAccount(self._own_keys.bedrock(key))
 
     def _claude(self, account: RoleAccount | KeyAccount, name: str) -> ModelId:
         """Return the model, once it is known to be a Claude: of a customer's own profile AWS is asked."""

@@ -8,14 +8,17 @@ from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.bedrock.invoke import Place
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
+from chalicelib.routes.credential import PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.signing import Credentials, Signer
-    from chalicelib.onboarding.served import Served
+    from chalicelib.onboarding.served import Served, ServedConnections
     from chalicelib.providers.bedrock import Bedrock
+    from chalicelib.routes.auth import Caller
+    from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import Request
 
 _T = TypeVar("_T")
@@ -64,6 +67,32 @@ class KeyAccount:
     def model(self, text: str) -> ModelId:
         """Return a model. Raises `ServiceError` for no model's id."""
         return ModelId.parse(text, region=self.place.region)
+
+
+class Accounts:
+    """Tells whose account a request goes to: the connection's that it names, or that of keys in its headers."""
+
+    def __init__(self, served: ServedConnections, sessions: Sessions, own_keys: OwnKeys) -> None:
+        self._served = served
+        self._sessions = sessions
+        self._own_keys = own_keys
+
+    def of(self, request: Request, caller: Caller, *, route: str) -> RoleAccount | KeyAccount:
+        """Return the account. Raises `ServiceError`; `route` says for which models the route is."""
+        key = self._own_keys.sent(request)
+        if key is None:
+            served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
+            request.notes["connection"] = str(served.connection.id)
+            return RoleAccount(self._sessions, served)
+        request.notes["provider"] = key.provider
+        if key.provider != "bedrock":
+            raise ServiceError(
+                "provider_not_supported",
+                f"This route goes to {route}; the key is one of {key.provider}. Nothing was sent to anyone.",
+                param=PROVIDER,
+                fix="Use a connection or keys of AWS. POST /v1/chat/completions takes keys of every provider.",
+            )
+        return KeyAccount(self._own_keys.bedrock(key))
 
 
 def with_session(sessions: Sessions, served: Served, call: Callable[[Credentials], _T]) -> _T:

@@ -43,6 +43,7 @@ SCOPES = {
     ("GET", "/v1/models/{a}/{b}"): "models:invoke",
     ("GET", "/v1/models/{a}/{b}/{c}"): "models:invoke",
     ("POST", "/v1/chat/completions"): "models:invoke",
+    ("POST", "/v1/embeddings"): "models:invoke",
     ("POST", "/v1/messages"): "models:invoke",
     ("POST", "/v1/messages/count_tokens"): "models:invoke",
     ("POST", "/v1/keys/verify"): "connections:write",
