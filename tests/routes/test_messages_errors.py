@@ -169,6 +169,18 @@ def test_a_method_that_the_path_has_not_is_told_in_the_same_shape(world: World, 
     assert (body["type"], body["error"]["type"], body["error"]["code"]) == ("error", "not_found_error", "unknown_route")
 
 
+def test_two_headers_of_one_name_are_two_tokens(world: World, tenant: Onboarding) -> None:
+    """Even when they are the same: what reads the first and what reads the last must never be able to differ."""
+    token = str(tenant.api.token)
+    for name, value in (("x-api-key", token), ("Authorization", f"Bearer {token}")):
+        event = _event({"Content-Type": "application/json"}, MESSAGE)
+        event["multiValueHeaders"][name] = [value, value]
+        answer: dict[str, Any] = world.app(event, None)
+        error = json.loads(answer["body"])["error"]
+
+        assert (answer["statusCode"], error["code"]) == (400, "several_authorization_headers")
+
+
 REFUSALS = {
     "throttled": ("ThrottlingException", 429, "rate_limit_error", "rate_limit_exceeded"),
     "refused": ("ValidationException", 400, INVALID, "invalid_value"),
