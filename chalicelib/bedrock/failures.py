@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Self
 
-from chalicelib.bedrock.meanings import meaning_of
+from chalicelib.bedrock.meanings import INVALID, MISSHAPEN, meaning_of
 from chalicelib.errors import UpstreamRefusal
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def parse_retry_after(text: str | None) -> int | None:
     return min(int(text), 3600) if text is not None and _SECONDS.fullmatch(text) else None
 
 
+_IN_THE_CALLERS_WORDS: Final = frozenset({"InvokeModel", "InvokeModelWithResponseStream", "CountTokens"})
 _REPEAT_WHAT_WAS_SIGNED: Final = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 _MINUTES: Final = re.compile(r"(?:after|in) (\d{1,3}) minutes?")
 
@@ -130,6 +131,8 @@ def explain(failure: AwsError | Unreachable) -> AwsRefusal:
     if isinstance(failure, Unreachable):
         return _no_answer(failure)
     meaning = meaning_of(failure.service, failure.status, failure.code, failure.message)
+    if meaning is MISSHAPEN and failure.operation in _IN_THE_CALLERS_WORDS:
+        meaning = INVALID
     # Of a signature that does not fit AWS repeats what was signed, a session's token included.
     text = "" if failure.code in _REPEAT_WHAT_WAS_SIGNED else _clean(failure.message)
     said = f"{failure.code or failure.status}: {text}" if text else failure.code or f"HTTP {failure.status}"

@@ -68,6 +68,9 @@ _USE_CASE = Meaning(
     retry_after=900,
 )
 
+MISSHAPEN: Final = Meaning("invalid_value", "operator", _OURS)
+"""A body of the wrong shape: those for Converse are made here, never by the caller."""
+INVALID: Final = Meaning("invalid_value", "customer", "Change the request as the text says.")
 IDENTITY_CHANGED: Final = "RoleIdentityChanged"
 """Our own code, in AWS's form: the role of this name is not the one that was verified."""
 
@@ -253,13 +256,8 @@ ROWS: Final = (
         (_UNABLE,),
         Meaning("unsupported_parameter", "customer", "Use a model that can do this, or leave it out."),
     ),
-    # Shapes are made here, never by the caller.
-    Row(
-        "ValidationException",
-        (_MISSHAPEN,),
-        Meaning("invalid_value", "operator", _OURS),
-    ),
-    Row("ValidationException", (), Meaning("invalid_value", "customer", "Change the request as the text says.")),
+    Row("ValidationException", (_MISSHAPEN,), MISSHAPEN),
+    Row("ValidationException", (), INVALID),
     Row(
         "ResourceNotFoundException",
         ("end of its life",),

@@ -108,7 +108,7 @@ class MessagesRoutes:
         behind = model.foundation_model_id or account.run(
             lambda signer: self._invoker.foundation_model(signer, account.place, model)
         )
-        if not behind.startswith(_CLAUDE):
+        if _CLAUDE not in behind:
             raise ServiceError(
                 "model_not_supported",
                 "This route is for Claude models alone.",

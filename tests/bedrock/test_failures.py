@@ -250,3 +250,14 @@ def test_what_was_signed_is_not_repeated(code: str) -> None:
 
     assert "canary" not in refusal.message
     assert (refusal.code, refusal.aws_code) == ("invalid_aws_credentials", code)
+
+
+@pytest.mark.parametrize(
+    ("operation", "whose"), [("Converse", "operator"), ("InvokeModel", "customer"), ("CountTokens", "customer")]
+)
+def test_a_body_of_the_wrong_shape_is_the_fault_of_who_made_it(operation: str, whose: str) -> None:
+    """Bodies for Converse are made here; those of Anthropic's Messages are the caller's own words."""
+    text = "Malformed input request: #: extraneous key [x] is not permitted, please reformat your input and try again."
+    refusal = explain(AwsError("bedrock-runtime", operation, 400, "ValidationException", text, "r"))
+
+    assert (refusal.code, refusal.whose_fix) == ("invalid_value", whose)
