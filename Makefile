@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint fix lock clean
+.PHONY: help demo serve test lint fix lock package clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,6 +7,10 @@ BIN := $(VENV)/bin
 # Made last when everything is installed; made anew when the lock changes.
 READY := $(VENV)/.ready
 PORT ?= 8000
+STAGE ?=
+ARCH ?= arm64
+# The Python that Lambda will run; a 3.13 is looked for when none is named.
+PYTHON313 ?=
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +38,9 @@ lock: $(READY) ## Resolve the dependencies of pyproject.toml anew into the two r
 		pyproject.toml --output-file requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --custom-compile-command "make lock" \
 		pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+package: $(READY) ## Make the deployment package and the stack in build/STAGE (STAGE=prod, ARCH=arm64)
+	@$(BIN)/python -m tools.package --stage "$(STAGE)" --arch "$(ARCH)" --python "$(PYTHON313)"
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build

@@ -8,8 +8,10 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sandbox.world import World
+    from tools.package import Package
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +22,26 @@ def world() -> Iterator[World]:
     # The local IAM knows its changes at once; the tests of waiting ask for it.
     with World(settle_seconds=0) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Give a folder that all workers of this session have in common."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def deployed(shared_folder: Path) -> Package:
+    """Give the package and stack as they are deployed: for arm64 and Python 3.13."""
+    from tests.builds import built, deployed_python
+
+    return built(shared_folder, "arm64", deployed_python())
+
+
+@pytest.fixture(scope="session")
+def runnable(shared_folder: Path) -> Package:
+    """Give the package for this machine and the Python that runs the tests."""
+    from tests.builds import HERE, built, running_python
+
+    return built(shared_folder, HERE, running_python())

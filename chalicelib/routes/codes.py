@@ -131,6 +131,10 @@ CODES: Final[dict[str, Row]] = {
     "upstream_timeout": Row(504, _API, "Bedrock did not answer in time."),
     "service_unavailable": Row(503, _API, "Bedrock is busy."),
     "unrecognised": Row(502, _API, "AWS answered with something that this service does not know."),
+    # API Gateway, before this service saw the request
+    "too_many_requests": Row(429, _RATE, "The deployment takes no more requests now."),
+    "request_timeout": Row(504, _API, "The answer took longer than the route may take."),
+    "request_refused": Row(400, _INVALID, "API Gateway refused the request; the status says which kind it is."),
     # This service
     "service_credentials_invalid": Row(503, _API, "This service's own AWS credentials do not work."),
     "storage_unavailable": Row(503, _API, "The service's storage can't be reached."),

@@ -8,6 +8,7 @@ from pathlib import Path
 from chalicelib.bedrock.meanings import FAILED, ROWS, THROTTLED, UNKNOWN
 from chalicelib.providers import meanings
 from chalicelib.routes.codes import CODES
+from tools.gateway_responses import RESPONSES
 
 SOURCES = sorted((Path(__file__).parent.parent.parent / "chalicelib").rglob("*.py"))
 
@@ -35,8 +36,9 @@ def test_every_code_that_is_raised_has_a_row_and_every_row_is_raised() -> None:
     from_aws = {row.meaning.code for row in ROWS} | {FAILED.code, UNKNOWN.code, THROTTLED.code}
 
     from_providers = {row.meaning.code for row in meanings.ROWS}
+    from_gateway = {own.error.code for own in RESPONSES.values()}
 
-    assert _raised() | from_bodies | from_aws | from_providers == set(CODES)
+    assert _raised() | from_bodies | from_aws | from_providers | from_gateway == set(CODES)
 
 
 def test_a_status_fits_its_kind() -> None:

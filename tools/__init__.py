@@ -1,0 +1,1 @@
+"""The operator's programs: they package, deploy and check Rolecall. Nothing of them is deployed."""
