@@ -54,7 +54,7 @@ class World:
         """Start the local AWS, make its accounts and the table, and serve Rolecall."""
         self.aws = AwsServer(self._aws_port)
         self.aws.start()
-        self.accounts = create_accounts(_service_policy())
+        self.accounts = create_accounts(service_policy())
         self._create_table()
         self.providers = Providers().start()
         self.settings = Settings(
@@ -125,14 +125,17 @@ class World:
         )
 
 
-def _service_policy() -> dict[str, Any]:
-    """Return policies/service-role.json for the sandbox: the service runs under exactly the policy that is deployed."""
+def service_policy(role_names: str = "*") -> dict[str, Any]:
+    """Return policies/service-role.json for the sandbox: the service runs under exactly the policy that is deployed.
+
+    `role_names` is which customers' roles it may assume, the operator's choice.
+    """
     values = {
         "partition": PARTITION,
         "region": REGION,
         "account_id": SERVICE_ACCOUNT,
         "table_name": TABLE,
-        "role_name_pattern": "*",
+        "role_name_pattern": role_names,
         "stage": "local",
     }
 

@@ -29,7 +29,7 @@ LOGS = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda"
 THEIRS, OUR_OWN = {"aws:ResourceAccount": CUSTOMER}, {"aws:ResourceAccount": "111122223333"}
 SERVICE = {
     "writing its table": ("dynamodb:PutItem", TABLE, {}, True),
-    "a check in a transaction": ("dynamodb:ConditionCheckItem", TABLE, {}, True),
+    "a check apart from any write": ("dynamodb:ConditionCheckItem", TABLE, {}, False),
     "querying its index": ("dynamodb:Query", f"{TABLE}/index/due", {}, True),
     "another index": ("dynamodb:Query", f"{TABLE}/index/other", {}, False),
     "scanning its table": ("dynamodb:Scan", TABLE, {}, False),
