@@ -90,6 +90,22 @@ class Settings:
             "ALLOWED_ORIGIN", variables.origin, "the one web origin that may call the API from a browser."
         ),
     )
+    wizard_openers: tuple[str, ...] = field(
+        default=(),
+        metadata=variable(
+            "WIZARD_OPENERS",
+            variables.origins,
+            "web origins, with commas between, that may frame or open the wizard and hand it a token by postMessage.",
+        ),
+    )
+    wizard_fragment_token: bool = field(
+        default=False,
+        metadata=variable(
+            "WIZARD_FRAGMENT_TOKEN",
+            variables.switch,
+            "on: the wizard takes a token from its address (#token=...) elsewhere than on the loopback too.",
+        ),
+    )
     connection_cache_seconds: int = field(
         default=10,
         metadata=variable(

@@ -89,6 +89,18 @@ def origin(text: str) -> str:
     return text
 
 
+def origins(text: str) -> tuple[str, ...]:
+    """Return web origins."""
+    return tuple(origin(one.strip()) for one in text.split(","))
+
+
+def switch(text: str) -> bool:
+    """Return whether something is on."""
+    if text not in {"on", "off"}:
+        raise ValueError("give on or off.")
+    return text == "on"
+
+
 def jwks_url(text: str) -> str:
     """Return the address of an issuer's keys."""
     if not text.startswith("https://"):

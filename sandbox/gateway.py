@@ -165,7 +165,7 @@ def _body(environ: WSGIEnvironment) -> bytes | None:
 
 
 def _length(content: object, answer: dict[str, Any]) -> list[tuple[str, str]]:
-    if not isinstance(content, str) or answer["statusCode"] == HTTPStatus.NO_CONTENT:
+    if not isinstance(content, str) or answer["statusCode"] in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return []
     size = len(base64.b64decode(content)) if answer.get("isBase64Encoded") else len(content.encode())
     return [("Content-Length", str(size))]

@@ -140,7 +140,8 @@ class Boundary:
         if isinstance(response.body, dict) and response.body.keys() == {"Code", "Message"}:
             # Chalice's own answer, to a method that a path does not have.
             response = self._refusal(request, ServiceError("unknown_route", "There is no such route or method."))
-        response.headers.update(self._common_headers(request))
+        # A view may have said otherwise: the wizard's files may be kept, and nothing else.
+        response.headers = {**self._common_headers(request), **response.headers}
         log.info(
             "request",
             extra={

@@ -22,12 +22,19 @@ def register(boundary: Boundary, settings: Settings) -> None:
     def health(_: Request) -> Reply:
         return Reply({"status": "ok", "version": VERSION})
 
-    def setup(_: Request, __: Caller) -> Reply:
+    def setup(_: Request, caller: Caller) -> Reply:
         role = settings.service_role
         regions = next(partition.regions for partition in partitions() if partition.id == role.partition)
         return Reply(
             {
                 "principal": {"account_id": role.account_id, "role_arn": str(role)},
+                # What the token says of its bearer, by this service's rules: pages name it before they go on.
+                "caller": {
+                    "tenant": caller.tenant,
+                    "subject": caller.subject,
+                    "scopes": sorted(caller.scopes),
+                    "expires_at": caller.expires_at.isoformat(timespec="milliseconds"),
+                },
                 "partition": role.partition,
                 "regions": sorted(regions),
                 "permissions": [

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sandbox.world import World
 
-PUBLIC = {("GET", "/health")}
+PUBLIC = {("GET", "/health"), ("GET", "/"), ("GET", "/wizard/{version}/{file}")}
 SCOPES = {
     ("GET", "/v1/setup"): "connections:read",
     ("POST", "/v1/connections"): "connections:write",

@@ -1,0 +1,128 @@
+// The public API through fetch, and nothing else. Every failure becomes a Problem, which says what to do.
+
+import { readEvents } from "./sse.js";
+import * as session from "./session.js";
+
+// This file is <service>/wizard/<version>/api.js, whatever stage or path the service is under.
+const ROOT = new URL("../../", import.meta.url);
+const PATIENCE_MS = 40_000;
+const TOKEN_CODES = new Set(["token_expired", "invalid_token", "missing_token"]);
+
+/** What went wrong: kind is network, token, limited, server, refused or stopped; the rest is the API's envelope. */
+export class Problem extends Error {
+  constructor(kind, details = {}) {
+    super(details.message ?? kind);
+    this.kind = kind;
+    this.code = details.code ?? null;
+    this.param = details.param ?? null;
+    this.fix = details.fix ?? null;
+    this.whoseFix = details.whose_fix ?? null;
+    this.requestId = details.request_id ?? null;
+    this.retryAfter = details.retry_after ?? null;
+  }
+}
+
+/** Whether an error is only that its view was left. */
+export const isStop = (error) => error instanceof Problem && error.kind === "stopped";
+
+function kindOf(status, code) {
+  if (status === 401 && TOKEN_CODES.has(code)) return "token";
+  if (status === 429) return "limited";
+  return status >= 500 ? "server" : "refused";
+}
+
+async function problemOf(response) {
+  const document = await response.json().catch(() => ({}));
+  const error = typeof document.error === "object" && document.error !== null ? document.error : {};
+  const wait = Number(response.headers.get("Retry-After"));
+  const details = { ...error, retry_after: Number.isFinite(wait) && wait > 0 ? wait : null };
+  return new Problem(kindOf(response.status, error.code), details);
+}
+
+async function send(method, path, { body, headers = {}, signal, token, stream = false }) {
+  const ours = new AbortController();
+  const stop = () => ours.abort();
+  if (signal?.aborted) throw new Problem("stopped");
+  signal?.addEventListener("abort", stop, { once: true });
+  // A stream has no end to wait for; that it begins is waited for as for any answer.
+  const timer = setTimeout(stop, PATIENCE_MS);
+  try {
+    const response = await fetch(new URL(path, ROOT), {
+      method,
+      headers: {
+        Authorization: token ? `Bearer ${token}` : session.authorization(),
+        Accept: stream ? "text/event-stream" : "application/json",
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: ours.signal,
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+    });
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem(signal?.aborted ? "stopped" : "network");
+  } finally {
+    clearTimeout(timer);
+    // The body of a stream is read after this; whoever reads it stops with the signal.
+    if (!stream) signal?.removeEventListener("abort", stop);
+  }
+}
+
+async function sendAsBearer(method, path, options) {
+  for (;;) {
+    try {
+      return await send(method, path, options);
+    } catch (error) {
+      if (error.kind !== "token" || options.token) throw error;
+      // The token's time is over. A new one of the same person is asked for, and the request goes out again.
+      await session.renew();
+    }
+  }
+}
+
+async function documentOf(response) {
+  try {
+    return await response.json();
+  } catch {
+    throw new Problem("network");
+  }
+}
+
+/** Call the API and return its document. `options`: body, headers, signal, and token to use another than the session's. */
+export async function call(method, path, options = {}) {
+  return documentOf(await sendAsBearer(method, path, options));
+}
+
+/** Call the API and yield its events as {kind, data}; an answer that is no stream is yielded as one event, `report`. */
+export async function* events(method, path, options = {}) {
+  const response = await sendAsBearer(method, path, { ...options, stream: true });
+  if (!(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
+    yield { kind: "report", data: await documentOf(response) };
+    return;
+  }
+  try {
+    for await (const event of readEvents(response)) {
+      if (event.data === "[DONE]") return;
+      yield { kind: event.kind, data: JSON.parse(event.data) };
+    }
+  } catch {
+    throw new Problem(options.signal?.aborted ? "stopped" : "network");
+  }
+}
+
+/** Turn the envelope of an error that came within a stream into a Problem. */
+export const problemIn = (envelope) => new Problem("refused", envelope.error ?? {});
+
+/** Return the path of a connection. */
+export const connectionPath = (id, rest = "") => `v1/connections/${encodeURIComponent(id)}${rest}`;
+
+/** Return a key under which a repeated request is the same request. crypto.randomUUID needs TLS; this does not. */
+export function freshKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (octet) => octet.toString(16).padStart(2, "0")).join("");
+}
