@@ -39,6 +39,7 @@ def _invitation(world: World) -> str:
     customer = world.accounts.customer
     return f"""Rolecall       {world.gateway.url}
 Local AWS      {world.aws.url}
+Wizard         {world.wizard()}
 
 Tenant {TENANT}:  export TOKEN={world.issuer.token(TENANT)}
 Tenant {OTHER_TENANT}: {world.issuer.token(OTHER_TENANT)}

@@ -214,7 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.once:
             terminal.line("\n" + terminal.good("The journey is complete."))
             return 0
-        terminal.title("8", "Over to you: the service stays up until you press Ctrl-C")
+        terminal.title("8", "Over to you: open the wizard; the service stays up until you press Ctrl-C")
+        terminal.field("Wizard", world.wizard())
         terminal.field("Address", world.gateway.url)
         terminal.field("Token", world.issuer.token(TENANT))
         terminal.block(f'curl -s {world.gateway.url}/v1/connections -H "Authorization: Bearer $TOKEN"')

@@ -81,6 +81,10 @@ class World:
         self.providers.stop()
         self.aws.stop()
 
+    def wizard(self) -> str:
+        """Return the wizard's address with a token: on the loopback it may come in the fragment, and leaves it."""
+        return f"{self.gateway.url}/#token={self.issuer.token(TENANT)}"
+
     def description(self) -> dict[str, object]:
         """Return what programs need to drive the sandbox from outside."""
         customer = self.accounts.customer
