@@ -59,7 +59,7 @@ class AnthropicMessages:
                 raise error_of("anthropic", refusal, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        return lines(pieces), request_id_of(received)
+        return lines(pieces, self._key.get_secret_value()), request_id_of(received)
 
     def _whole(
         self, operation: str, path: str, model: str, body: Mapping[str, Any], headers: Mapping[str, str]
@@ -88,11 +88,14 @@ class AnthropicMessages:
         return Call("anthropic", operation, "POST", HOST, path, sent, {**body, "model": named(model)}, seconds)
 
 
-def lines(pieces: Iterator[bytes]) -> Generator[str, None, None]:
-    """Yield a stream's events as lines; raises `ServiceError` unless `message_stop` came."""
+def lines(pieces: Iterator[bytes], secret: str) -> Generator[str, None, None]:
+    """Yield a stream's events as lines; raises `ServiceError` unless `message_stop` came.
+
+    `secret` is left out of an error wherever it is repeated.
+    """
     try:
         for name, data in events(pieces):
-            document = _object(data)
+            document = _object(data.replace(secret, "[left out]") if name == "error" else data)
             if name == "error":
                 error = document.get("error")
                 kind = text(error, "type") if isinstance(error, dict) else ""

@@ -67,6 +67,9 @@ def test_a_canary_in_any_header_is_repeated_nowhere(world: World, logs: io.Strin
             ("GET", "/v1/models/azure/team-chat", None),
             ("POST", "/v1/chat/completions", chat),
             ("POST", "/v1/chat/completions", {**chat, "stream": True}),
+            ("POST", "/v1/messages", {**chat, "max_tokens": 5}),
+            ("POST", "/v1/messages/count_tokens", chat),
+            ("POST", "/v1/embeddings", {"model": "team-chat", "input": "Hi"}),
         ):
             answer = api.call(method, path, body, headers=headers)
             assert answer.status >= 400
@@ -94,6 +97,10 @@ def test_a_canary_in_a_key_survives_no_failure(world: World, logs: io.StringIO, 
             api.call("GET", "/v1/models", headers=headers),
             api.call("POST", "/v1/chat/completions", chat, headers=headers),
             api.call("POST", "/v1/chat/completions", {**chat, "stream": True}, headers=headers),
+            api.call("POST", "/v1/messages", {**chat, "max_tokens": 5}, headers=headers),
+            api.call("POST", "/v1/messages", {**chat, "max_tokens": 5, "stream": True}, headers=headers),
+            api.call("POST", "/v1/messages/count_tokens", chat, headers=headers),
+            api.call("POST", "/v1/embeddings", {"model": chat["model"], "input": "Hi"}, headers=headers),
         ):
             told += answer.text + str(answer.headers)
 

@@ -279,6 +279,15 @@ def test_beta_features_that_bedrock_knows_go_on_and_others_are_named(tenant: Onb
     assert (without.status, without.error["code"]) == (400, "invalid_value")
 
 
+def test_the_beta_half_of_the_client_works_as_well(client: anthropic.Anthropic) -> None:
+    """It names its features in a header and adds a query, as coding agents do."""
+    answer = client.beta.messages.create(**MESSAGE, betas=["interleaved-thinking-2025-05-14", "made-up-2099-01-01"])
+    with client.beta.messages.stream(**MESSAGE, betas=["context-1m-2025-08-07"]) as stream:
+        streamed = stream.get_final_message()
+
+    assert answer.stop_reason == streamed.stop_reason == "end_turn"
+
+
 REFUSED_FIELDS = ["mcp_servers", "container", "fallbacks", "thread", "output_format"]
 
 
