@@ -45,14 +45,16 @@ _BETAS: Final = frozenset(
     {
         "claude-code-20250219", "compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24",
         "computer-use-2025-11-24", "context-1m-2025-08-07", "context-management-2025-06-27",
-        "dev-full-thinking-2025-05-14", "effort-2025-11-24", "interleaved-thinking-2025-05-14",
-        "output-128k-2025-02-19", "structured-outputs-2025-12-15", "token-efficient-tools-2025-02-19",
-        "tool-examples-2025-10-29", "tool-search-tool-2025-10-19",
+        "dev-full-thinking-2025-05-14", "effort-2025-11-24", "fine-grained-tool-streaming-2025-05-14",
+        "interleaved-thinking-2025-05-14", "output-128k-2025-02-19", "structured-outputs-2025-12-15",
+        "token-efficient-tools-2025-02-19", "tool-examples-2025-10-29", "tool-search-tool-2025-10-19",
     }
 )  # fmt: skip
 """Beta features that Bedrock knows (github.com/BerriAI/litellm/pull/19877 and
 github.com/router-for-me/CLIProxyAPI/issues/4750). It refuses a request that names another, and coding agents name all
 that they know: the rest is left out."""
+_EAGER: Final = "fine-grained-tool-streaming-2025-05-14"
+_DEFERRED: Final = "tool-search-tool-2025-10-19"
 _BETA: Final = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 _MOST_BETAS: Final = 50
 GUARDRAIL_ACTION: Final = "amazon-bedrock-guardrailAction"
@@ -125,9 +127,27 @@ def _native(document: Mapping[str, Any], betas: Sequence[str], passed: frozenset
     named = _named_betas(betas)
     known = [beta for beta in named if beta in _BETAS]
     ignored += [f"anthropic-beta {beta}" for beta in named if beta not in _BETAS]
+    if "tools" in body:
+        body["tools"] = [_fitted(tool, known, ignored) for tool in body["tools"]]
     if known:
         body["anthropic_beta"] = known
-    return NativeRequest({"anthropic_version": VERSION, **body}, tuple(ignored))
+    return NativeRequest({"anthropic_version": VERSION, **body}, tuple(dict.fromkeys(ignored)))
+
+
+def _fitted(tool: dict[str, Any], betas: list[str], ignored: list[str]) -> dict[str, Any]:
+    """Return a tool as Bedrock takes it: what Anthropic has as a field of tools by now is a beta feature there.
+
+    `eager_input_streaming` is refused and its feature taken (tried in github.com/vercel/ai/pull/17179); `defer_loading`
+    is refused without its feature (github.com/anthropics/claude-code/issues/82549), and spares tokens, nothing else.
+    """
+    if "eager_input_streaming" in tool:
+        if tool["eager_input_streaming"] is True and _EAGER not in betas:
+            betas.append(_EAGER)
+        tool = {name: value for name, value in tool.items() if name != "eager_input_streaming"}
+    if "defer_loading" in tool and _DEFERRED not in betas:
+        ignored.append("tools.defer_loading")
+        tool = {name: value for name, value in tool.items() if name != "defer_loading"}
+    return tool
 
 
 def _named_betas(headers: Sequence[str]) -> list[str]:

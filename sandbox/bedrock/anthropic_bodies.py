@@ -30,6 +30,7 @@ _BETAS: Final = frozenset(
         "context-1m-2025-08-07", "compact-2026-01-12", "effort-2025-11-24", "structured-outputs-2025-12-15",
         "token-efficient-tools-2025-02-19", "tool-search-tool-2025-10-19", "tool-examples-2025-10-29",
         "computer-use-2025-01-24", "computer-use-2025-11-24", "output-128k-2025-02-19",
+        "fine-grained-tool-streaming-2025-05-14",
     }
 )  # fmt: skip
 _CLIENT_TOOLS: Final = ("bash_", "text_editor_", "computer_", "memory_", "custom")
@@ -41,7 +42,8 @@ def as_converse(body: bytes, model: Model) -> dict[str, Any]:
     """Return the Converse request with the same content. Raises AwsError for a body that Claude does not take."""
     given = _parsed(body)
     _check_names(given)
-    tools = [_tool(tool, at) for at, tool in enumerate(_list(given, "tools"))]
+    betas = _list(given, "anthropic_beta")
+    tools = [_tool(tool, at, betas) for at, tool in enumerate(_list(given, "tools"))]
     choice = given.get("tool_choice", {"type": "auto"})
     fields = {name: given[name] for name in ("thinking", "top_k", "tool_choice") if name in given}
     inference = {
@@ -109,8 +111,11 @@ def _list(given: dict[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _tool(tool: dict[str, Any], at: int) -> dict[str, Any]:
+def _tool(tool: dict[str, Any], at: int, betas: list[str]) -> dict[str, Any]:
     kind = tool.get("type", "custom")
+    for name in ("eager_input_streaming", *(("defer_loading",) if "tool-search-tool-2025-10-19" not in betas else ())):
+        if name in tool:
+            raise model_refused(f"tools.{at}.custom.{name}: Extra inputs are not permitted")
     if not str(kind).startswith(_CLIENT_TOOLS):
         raise model_refused(
             f"tools.{at}: Input tag '{kind}' found using 'type' does not match any of the expected tags: "

@@ -52,6 +52,29 @@ def test_flags_of_several_headers_are_one_list_without_repetition() -> None:
     assert ignored == ("anthropic-beta made-up",)
 
 
+def test_a_field_of_tools_becomes_the_feature_that_bedrock_has_for_it() -> None:
+    """Once, however many tools ask for it; false asks for nothing, and the caller's own object stays as it was."""
+    eager = {"eager_input_streaming": True}
+    tools: list[dict[str, Any]] = [{"name": "a", **eager}, {"name": "b", **eager}, {"name": "c"}]
+    body, ignored = to_invoke({**BODY, "tools": tools})
+    off, _ = to_invoke({**BODY, "tools": [{"name": "a", "eager_input_streaming": False}]})
+
+    assert body["tools"] == [{"name": "a"}, {"name": "b"}, {"name": "c"}]
+    assert (body["anthropic_beta"], ignored) == (["fine-grained-tool-streaming-2025-05-14"], ())
+    assert (off["tools"], off.get("anthropic_beta")) == ([{"name": "a"}], None)
+    assert "eager_input_streaming" in tools[0]
+
+
+def test_deferring_needs_its_feature() -> None:
+    """With it the field passes; without, it is left out and named once."""
+    tools = [{"name": "a", "defer_loading": True}, {"name": "b", "defer_loading": True}]
+    kept, _ = to_invoke({**BODY, "tools": tools}, ["tool-search-tool-2025-10-19"])
+    body, ignored = to_invoke({**BODY, "tools": tools})
+
+    assert kept["tools"] == tools
+    assert (body["tools"], ignored) == ([{"name": "a"}, {"name": "b"}], ("tools.defer_loading",))
+
+
 @pytest.mark.parametrize("betas", [["a b"], ["x" * 101], ["a\r\nb"], [",".join(f"a{n}" for n in range(51))]])
 def test_what_is_no_flag_is_refused(betas: list[str]) -> None:
     """A header is as foreign as a body."""

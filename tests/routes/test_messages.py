@@ -288,6 +288,18 @@ def test_the_beta_half_of_the_client_works_as_well(client: anthropic.Anthropic) 
     assert answer.stop_reason == streamed.stop_reason == "end_turn"
 
 
+def test_hints_of_tools_that_bedrock_refuses_reach_it_as_it_takes_them(tenant: Onboarding) -> None:
+    """Coding agents give them to every tool: one has a beta feature in its place, the other spares tokens alone."""
+    tools = [{**WEATHER, "eager_input_streaming": True, "defer_loading": True}]
+    plain = _post(tenant, {**MESSAGE, "tools": tools})
+    named = _post(tenant, {**MESSAGE, "tools": tools}, anthropic_beta="tool-search-tool-2025-10-19")
+    counted = _post(tenant, {**MESSAGE, "max_tokens": None, "tools": tools}, "/v1/messages/count_tokens")
+
+    assert (plain.status, plain.headers["Rolecall-Ignored-Fields"]) == (200, "tools.defer_loading")
+    assert (named.status, named.headers.get("Rolecall-Ignored-Fields")) == (200, None)
+    assert counted.status == 200
+
+
 REFUSED_FIELDS = ["mcp_servers", "container", "fallbacks", "thread", "output_format"]
 
 

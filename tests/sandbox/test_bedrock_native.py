@@ -98,6 +98,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
         "Input tag 'web_search_20250305' found",
     ),
+    "a field of tools that Bedrock has not": (
+        {"tools": [{"name": "a", "input_schema": {"type": "object"}, "eager_input_streaming": True}]},
+        "tools.0.custom.eager_input_streaming: Extra inputs are not permitted",
+    ),
     "an image by its address": (
         {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "https://x"}}]}]},
         "messages.0.content.0.source: Input tag does not match any of the expected tags: 'base64'",
