@@ -26,7 +26,6 @@ REFUSED = [
     pytest.param({"logprobs": True}, "logprobs", id="log probabilities"),
     pytest.param({"modalities": ["text", "audio"]}, "modalities", id="audio"),
     pytest.param({"audio": {"voice": "x"}}, "audio", id="a voice"),
-    pytest.param({"reasoning_effort": "high"}, "reasoning_effort", id="reasoning effort"),
     pytest.param({"functions": [{"name": "x"}]}, "functions", id="functions"),
     pytest.param({"function_call": {"name": "x"}}, "function_call", id="a function to call"),
     pytest.param({"top_logprobs": 2}, "top_logprobs", id="top log probabilities"),
@@ -68,6 +67,7 @@ NEUTRAL = [
     {"seed": None, "frequency_penalty": 0.0, "presence_penalty": 0, "logit_bias": {}, "metadata": {}, "store": False},
     {"service_tier": "default", "parallel_tool_calls": True, "verbosity": "medium", "user": None},
     {"messages": [{"role": "assistant", "content": "Hi", "tool_calls": [], "function_call": None}, _user()]},
+    {"messages": [_user(), {"role": "assistant", "content": "Hi", "refusal": None, "annotations": [], "audio": None}]},
 ]
 
 
@@ -85,7 +85,6 @@ IGNORED = {
     "logit_bias": {"1": 1},
     "metadata": {"a": "b"},
     "store": True,
-    "service_tier": "flex",
     "prompt_cache_key": "x",
     "safety_identifier": "x",
     "verbosity": "low",
@@ -137,3 +136,29 @@ def test_a_malformed_chat_is_refused_at_its_place(fields: dict[str, Any], place:
         _chat(**fields)
 
     assert refused.value.errors()[0]["loc"][: len(place)] == place
+
+
+PLACES = {
+    "a speaker's name": ([{"role": "user", "content": "Hi", "name": "Ada"}], ["messages.name"]),
+    "a field that nobody knows": ([{"role": "user", "content": "Hi", "mood": "good"}], ["messages.mood"]),
+    "a field of a part": (
+        [{"role": "user", "content": [{"type": "text", "text": "Hi", "lang": "en"}]}],
+        ["messages.content.lang"],
+    ),
+    "calls of the user": (
+        [
+            {
+                "role": "user",
+                "content": "Hi",
+                "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}],
+            }
+        ],
+        ["messages.tool_calls"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("messages", "named"), PLACES.values(), ids=PLACES)
+def test_what_a_message_holds_for_nobody_is_named(messages: list[Any], named: list[str]) -> None:
+    """Once for all messages, without its number."""
+    assert _chat(messages=messages * 2).ignored_fields() == named

@@ -10,15 +10,24 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.bedrock.extensions import (
+    answered_extension,
+    answered_tier,
+    extensions,
+    service_tier,
+    wants_extension,
+)
+from chalicelib.bedrock.offer import Offer
 from chalicelib.bedrock.quirks import Quirk, quirks_of
+from chalicelib.bedrock.reasoning import reasoning_of, thinking_blocks
 from chalicelib.bedrock.stops import finish_reason, usage_of
-from chalicelib.bedrock.tools import Offer, require_results, tool_names
-from chalicelib.bedrock.turns import is_system, turns
+from chalicelib.bedrock.tools import require_results, tool_names
+from chalicelib.bedrock.turns import not_sent, system_blocks, turns
 from chalicelib.chat import CalledFunction, Completion, ToolCall
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from chalicelib.chat import ChatRequest
 
@@ -35,36 +44,43 @@ class Translation:
     changed: tuple[str, ...]
     tool_names: Mapping[str, str] = field(default_factory=dict)
     answer_tool: str | None = None
+    extended: bool = False
+    """Whether the request asks for more than OpenAI's answer holds: a guardrail's trace, fields of the model."""
 
 
 def to_converse(request: ChatRequest, guardrail: Mapping[str, str] | None = None) -> Translation:
     """Return the body of Converse. Raises `invalid_value` for what no model could make sense of.
 
-    `guardrail` is the connection's, in Converse's words; no request can leave it out.
+    `guardrail` is the connection's, in Converse's words; no request can leave it out or put another in its place.
     """
     quirks = quirks_of(request.model)
     require_results(request.messages)
     names = tool_names(request)
-    offer = Offer(request, names, parallel_can_be_off="anthropic." in request.model)
-    changed: list[str] = [*offer.changed]
-    body: dict[str, Any] = {"messages": turns(request.messages, names)}
-    texts = [text for message in request.messages if is_system(message) for text in message.texts()]
-    system = [{"text": text} for text in (*texts, *offer.hints)]
+    reasoning = reasoning_of(request)
+    offer = Offer(request, names, quirks, reasoning)
+    thinks = reasoning.on and reasoning.claude
+    changed = [*reasoning.changed, *offer.changed, *not_sent(request.messages, quirks, with_thoughts=thinks)]
+    body: dict[str, Any] = {"messages": turns(request.messages, names, quirks, with_thoughts=thinks)}
+    system = [*system_blocks(request.messages, quirks), *({"text": hint} for hint in offer.hints)]
     if system and Quirk.NO_SYSTEM in quirks:
         body["messages"][0]["content"][:0] = system
         changed.append("system")
     elif system:
         body["system"] = system
-    settings = _inference(request, quirks, changed)
+    settings = _inference(request, quirks, changed, thinks=thinks)
     if settings:
         body["inferenceConfig"] = settings
     if offer.config is not None:
         body["toolConfig"] = offer.config
-    if offer.extra:
-        body["additionalModelRequestFields"] = offer.extra
-    if guardrail is not None:
-        body["guardrailConfig"] = dict(guardrail)
-    return Translation(body, tuple(changed), names.changed(), offer.answer_tool)
+    if offer.output is not None:
+        body["outputConfig"] = offer.output
+    body |= extensions(request, guardrail, {**reasoning.fields, **offer.extra})
+    tier = service_tier(request.service_tier)
+    if tier is not None:
+        body["serviceTier"] = {"type": tier}
+    elif request.service_tier not in (None, "auto"):
+        changed.append("service_tier")
+    return Translation(body, tuple(changed), names.changed(), offer.answer_tool, wants_extension(request))
 
 
 def probe() -> dict[str, Any]:
@@ -87,15 +103,13 @@ def from_converse(
             "stopReason": str() as stop_reason,
             "usage": {"inputTokens": int(), "outputTokens": int()} as usage,
         }:
-            answer_tool = None if translation is None else translation.answer_tool
-            said = _joined(blocks, "text")
-            calls = []
-            for use in _uses(blocks):
-                if use["name"] == answer_tool:
-                    said = json.dumps(use["input"], ensure_ascii=False)
-                else:
-                    calls.append(_call(use, {} if translation is None else translation.tool_names))
-            if stop_reason == "tool_use" and not calls and answer_tool is None:
+            translation = translation or Translation({}, ())
+            said = _text(blocks)
+            calls, answer_in_json = _calls(blocks, translation)
+            if answer_in_json is not None:
+                # What a model says beside the JSON that was asked for is no part of it.
+                said = answer_in_json
+            if stop_reason == "tool_use" and not calls and answer_in_json is None:
                 raise ServiceError("upstream_error", "The model called a tool and named none.", fix="Try again.")
             return Completion(
                 id=completion_id,
@@ -103,33 +117,59 @@ def from_converse(
                 model=model,
                 content=said,
                 reasoning=_joined(_reasonings(blocks), "text") or None,
+                thinking_blocks=thinking_blocks(blocks),
                 finish_reason=finish_reason(stop_reason, answered_by_tool=not calls),
                 usage=usage_of(usage),
                 tool_calls=tuple(calls),
+                service_tier=answered_tier(answer),
+                bedrock=answered_extension(answer) if translation.extended else None,
             )
     raise ServiceError(
         "upstream_error", "Bedrock's answer lacks its output, its stop reason or its usage.", fix="Try again."
     )
 
 
-def _uses(blocks: Sequence[object]) -> Iterator[dict[str, Any]]:
+def _text(blocks: Sequence[object]) -> str:
+    """Return all that was said. A text with citations comes in a block of its own kind, in parts."""
+    said: list[str] = []
     for block in blocks:
         match block:
-            case {"toolUse": {"toolUseId": str(), "name": str(), "input": dict()} as use}:
-                yield use
+            case {"text": str(text)}:
+                said.append(text)
+            case {"citationsContent": {"content": list() as parts}}:
+                said.append(_joined(parts, "text"))
+    return "".join(said)
 
 
-def _call(use: Mapping[str, Any], names: Mapping[str, str]) -> ToolCall:
-    function = CalledFunction(name=names.get(use["name"], use["name"]), arguments=json.dumps(use["input"]))
-    return ToolCall(id=use["toolUseId"], function=function)
+def _calls(blocks: Sequence[object], translation: Translation) -> tuple[list[ToolCall], str | None]:
+    """Return the calls of the client's tools, and the input of the tool that stands for the answer, as JSON."""
+    calls: list[ToolCall] = []
+    answer: str | None = None
+    for block in blocks:
+        match block:
+            case {"toolUse": {"toolUseId": str(), "name": str(name), "input": dict() as given}} if (
+                name == translation.answer_tool
+            ):
+                answer = json.dumps(given, ensure_ascii=False) if answer is None else answer
+            case {"toolUse": {"toolUseId": str(call), "name": str(name), "input": dict() as given}}:
+                function = CalledFunction(name=translation.tool_names.get(name, name), arguments=json.dumps(given))
+                calls.append(ToolCall(id=call, function=function))
+            case {"toolUse": _}:
+                raise ServiceError(
+                    "upstream_error", "The model called a tool in a way that can't be read.", fix="Try again."
+                )
+    return calls, answer
 
 
-def _inference(request: ChatRequest, quirks: frozenset[Quirk], changed: list[str]) -> dict[str, Any]:
-    """Return Converse's settings, and add to `changed` what they say otherwise than the request."""
+def _inference(request: ChatRequest, quirks: frozenset[Quirk], changed: list[str], *, thinks: bool) -> dict[str, Any]:
+    """Return Converse's settings, and add to `changed` what they say otherwise than the request.
+
+    `thinks`: Claude takes no sampling fields then (Anthropic's API reference, extended thinking).
+    """
     settings: dict[str, Any] = {}
     if request.token_limit is not None:
         settings["maxTokens"] = request.token_limit
-    sampled = Quirk.NO_SAMPLING not in quirks
+    sampled = Quirk.NO_SAMPLING not in quirks and not thinks
     if request.temperature is not None:
         if sampled:
             # OpenAI's scale ends at 2, Converse's at 1.

@@ -1,4 +1,4 @@
-"""What single models refuse of a text chat, as data with date and source. What stands here is left out, or moved.
+"""What single models refuse, need or can do in a chat, as data with date and source.
 
 Rows fit by a part of the id, so a model and its profiles share one; an application profile's ARN does not tell its
 model, so nothing is known of it. A model that no row fits is asked as any other, and refuses in its own words.
@@ -11,16 +11,34 @@ from typing import Final, NamedTuple
 
 
 class Quirk(Enum):
-    """One thing that a model refuses."""
+    """One thing that a model refuses, needs, or can do where most can't."""
 
     NO_SYSTEM = auto()
-    """Texts of the system."""
+    """Refuses texts of the system."""
     ONE_SAMPLING = auto()
-    """`temperature` and `topP` in one request."""
+    """Refuses `temperature` and `topP` in one request."""
     NO_SAMPLING = auto()
-    """`temperature` and `topP`, each."""
+    """Refuses `temperature` and `topP`, each."""
     NO_BLANK_STOPS = auto()
-    """Stop sequences of white space."""
+    """Refuses stop sequences of white space."""
+    NO_NAMED_TOOL = auto()
+    """Can be made to call some tool, not to call a certain one."""
+    NO_FORCED_TOOL = auto()
+    """Can't be made to call a tool at all."""
+    RESULTS_ALONE = auto()
+    """Refuses anything beside the results of tools in one turn."""
+    NO_DOCUMENT_BESIDE_RESULTS = auto()
+    """Refuses documents beside the results of tools in one turn."""
+    NINE_CHARACTER_IDS = auto()
+    """Takes ids of calls that have nine letters and digits."""
+    ONE_CALL_SWITCH = auto()
+    """Has a field against several calls at once."""
+    CACHE_POINTS = auto()
+    """Keeps the beginning of a prompt where a cache point says so."""
+    CACHE_POINTS_IN_TOOLS = auto()
+    """Takes cache points among tools as well."""
+    JSON_SCHEMA = auto()
+    """Is held to a schema by Bedrock itself: `outputConfig`, and `strict` in tools."""
 
 
 class _Row(NamedTuple):
@@ -60,7 +78,61 @@ _ROWS: Final = (
         ("anthropic.claude",),
         "2026-11: github.com/BerriAI/litellm/issues/3286",
     ),
-)
+    _Row(
+        Quirk.NO_NAMED_TOOL,
+        ("mistral.", "writer.palmyra"),
+        "2026-11: Bedrock API reference, ToolChoice; Bedrock user guide, Supported models and model features",
+    ),
+    _Row(
+        Quirk.NO_FORCED_TOOL,
+        ("meta.llama", "cohere.command", "ai21.jamba"),
+        "2026-11: as above; github.com/langchain-ai/langchain-aws/issues/883",
+    ),
+    _Row(
+        Quirk.RESULTS_ALONE,
+        ("meta.llama", "mistral.", "cohere.command"),
+        "2026-11: github.com/langchain-ai/langchain-aws/issues/141; pydantic-ai, models/bedrock.py",
+    ),
+    _Row(
+        Quirk.NO_DOCUMENT_BESIDE_RESULTS,
+        ("anthropic.claude",),
+        "2026-11: github.com/pydantic/pydantic-ai/issues/3253",
+    ),
+    _Row(
+        Quirk.NINE_CHARACTER_IDS,
+        ("mistral.",),
+        "2026-11: vercel/ai, packages/amazon-bedrock: Mistral's tool call ids",
+    ),
+    _Row(
+        Quirk.ONE_CALL_SWITCH,
+        ("anthropic.claude",),
+        "2026-11: Anthropic's API reference, tool_choice.disable_parallel_tool_use",
+    ),
+    _Row(
+        Quirk.CACHE_POINTS,
+        ("claude-3-7-sonnet", "claude-sonnet-4", "claude-opus-4", "claude-haiku-4", "claude-sonnet-5", "claude-opus-5",
+         "amazon.nova"),
+        "2026-11: Bedrock user guide, Prompt caching",
+    ),
+    _Row(
+        Quirk.CACHE_POINTS_IN_TOOLS,
+        ("claude-",),
+        "2026-11: as above; Nova has no cache points in tools",
+    ),
+    _Row(
+        Quirk.JSON_SCHEMA,
+        (
+            "claude-haiku-4-5",
+            "claude-sonnet-4-5",
+            "claude-opus-4-5",
+            "claude-opus-4-6",
+            "claude-sonnet-4-6",
+            "claude-opus-5",
+            "claude-sonnet-5",
+        ),
+        "2026-11: github.com/langchain-ai/langchain-aws/issues/883; vercel/ai, @ai-sdk/anthropic 2.0.112 for Claude 5",
+    ),
+)  # fmt: skip
 
 
 def quirks_of(model: str) -> frozenset[Quirk]:

@@ -11,7 +11,9 @@ import logging
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.bedrock.extensions import answered_extension
 from chalicelib.bedrock.stops import finish_reason, usage_of
+from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,10 +39,12 @@ class Chunks:
         include_usage: bool,
         tool_names: Mapping[str, str],
         answer_tool: str | None,
+        extended: bool = False,
     ) -> None:
         """Prepare what every chunk has in common.
 
-        `tool_names` leads from Converse's names of tools to the client's; the input of `answer_tool` is the answer.
+        `tool_names` leads from Converse's names of tools to the client's; the input of `answer_tool` is the answer;
+        `extended`: what Bedrock answers beyond OpenAI's words was asked for.
         """
         self.finished = False
         self.usage: dict[str, Any] | None = None
@@ -48,9 +52,9 @@ class Chunks:
         head = json.dumps(common)[:-1]
         self._head = f"data: {head}"
         self._before = f'{self._head}, "choices": [{{"index": 0, "delta": '
-        tail = ', "usage": null' if include_usage else ""
-        self._after = f', "logprobs": null, "finish_reason": null}}]{tail}}}\n\n'
-        self._last = f"]{tail}}}\n\n"
+        self._tail = ', "usage": null' if include_usage else ""
+        self._after = f', "logprobs": null, "finish_reason": null}}]{self._tail}}}\n\n'
+        self._last = f"]{self._tail}}}\n\n"
         self._include_usage = include_usage
         self._tool_names = tool_names
         self._answer_tool = answer_tool
@@ -58,6 +62,12 @@ class Chunks:
         """Places of tool calls by the index of their content block: OpenAI counts calls, Bedrock all blocks."""
         self._empty: set[int] = set()
         self._answering: int | None = None
+        self._aside: list[str] = []
+        """What was said beside an answer by tool; the answer, if that tool is never called."""
+        self._thought: list[str] = []
+        """What was thought since the last signature, which covers it."""
+        self._extended = extended
+        self._beyond: dict[str, object] = {}
         self._take: dict[str, Callable[[dict[str, Any]], str]] = {
             "messageStart": self._start,
             "contentBlockStart": self._block_start,
@@ -77,11 +87,15 @@ class Chunks:
             if event is None:
                 yield PING
                 continue
+            if event.type == "messageStop" and self._aside:
+                yield self._content("".join(self._aside))
             take = self._take.get(event.type)
             line = "" if take is None else take(event.body)
             if line:
                 yield line
         if self.finished:
+            if self._extended and self._beyond:
+                yield f'{self._head}, "choices": [], "bedrock": {json.dumps(self._beyond)}{self._tail}}}\n\n'
             if self._include_usage and self.usage is not None:
                 yield f'{self._head}, "choices": [], "usage": {json.dumps(self.usage)}}}\n\n'
             yield DONE
@@ -103,12 +117,18 @@ class Chunks:
         match body:
             case {"contentBlockIndex": int(block), "start": {"toolUse": {"toolUseId": str(call), "name": str(name)}}}:
                 if name == self._answer_tool:
-                    self._answering = block
+                    if self._answering is None:
+                        self._answering = block
+                        self._aside.clear()
                     return ""
                 place = self._tools[block] = len(self._tools)
                 self._empty.add(block)
                 function = {"name": self._tool_names.get(name, name), "arguments": ""}
                 return self._tool_line({"index": place, "id": call, "type": "function", "function": function})
+            case {"start": {"toolUse": _}}:
+                raise ServiceError(
+                    "upstream_error", "The model called a tool in a way that can't be read.", fix="Try again."
+                )
         return ""
 
     def _delta(self, body: dict[str, Any]) -> str:
@@ -117,13 +137,24 @@ class Chunks:
             return ""
         text = delta.get("text")
         if isinstance(text, str):
-            # With an answer tool, what the model says beside it is no part of the JSON that was asked for.
-            return self._content(text) if self._answer_tool is None else ""
+            if self._answer_tool is None:
+                return self._content(text)
+            # What the model says beside the JSON that was asked for is no part of it.
+            if self._answering is None:
+                self._aside.append(text)
+            return ""
         match delta:
             case {"toolUse": {"input": str(part)}}:
                 return self._tool_part(body.get("contentBlockIndex"), part)
             case {"reasoningContent": {"text": str(thought)}}:
+                self._thought.append(thought)
                 return self._line('{"reasoning_content": ' + encode_basestring_ascii(thought) + "}") if thought else ""
+            case {"reasoningContent": {"signature": str(signature)}}:
+                block = {"type": "thinking", "thinking": "".join(self._thought), "signature": signature}
+                self._thought.clear()
+                return self._line(json.dumps({"thinking_blocks": [block]}))
+            case {"reasoningContent": {"redactedContent": str(data)}}:
+                return self._line(json.dumps({"thinking_blocks": [{"type": "redacted_thinking", "data": data}]}))
         return ""
 
     def _content(self, text: str) -> str:
@@ -149,8 +180,12 @@ class Chunks:
         return self._line(json.dumps({"tool_calls": [call]}))
 
     def _stop(self, body: dict[str, Any]) -> str:
-        finish = finish_reason(str(body.get("stopReason", "")), answered_by_tool=self._answering is not None)
+        reason = str(body.get("stopReason", ""))
+        if reason == "tool_use" and not self._tools and self._answering is None:
+            raise ServiceError("upstream_error", "The model called a tool and named none.", fix="Try again.")
+        finish = finish_reason(reason, answered_by_tool=not self._tools)
         self.finished = True
+        self._keep(body)
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish}
         return f'{self._head}, "choices": [{json.dumps(choice)}{self._last}'
 
@@ -158,4 +193,9 @@ class Chunks:
         usage = body.get("usage")
         if isinstance(usage, dict):
             self.usage = usage_of(usage).model_dump()
+        self._keep(body)
         return ""
+
+    def _keep(self, body: dict[str, Any]) -> None:
+        if self._extended:
+            self._beyond |= answered_extension(body)

@@ -6,8 +6,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock import media
+from chalicelib.bedrock.offer import cache_point
+from chalicelib.bedrock.quirks import Quirk
+from chalicelib.bedrock.reasoning import thoughts
 from chalicelib.bedrock.tools import call_ids, tool_result, tool_use
-from chalicelib.chat import FilePart, ImagePart
+from chalicelib.chat import FilePart, ImagePart, TextPart
 from chalicelib.chat.messages import text_of
 from chalicelib.errors import ServiceError
 
@@ -15,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.bedrock.tools import Names
-    from chalicelib.chat import Message
+    from chalicelib.chat import CacheControl, Message
 
-_STARTS_WITH_ASSISTANT: Final = "."
-"""Stands for the user's turn when a chat begins with the assistant's: Converse wants the user to begin."""
+_FILLER: Final = "."
+"""Stands for a turn that Converse wants and nobody took: the user's before the first answer, say."""
 _BESIDE_DOCUMENT: Final = "Read the document."
 """Converse wants a text beside a document."""
 
@@ -28,12 +31,27 @@ def is_system(message: Message) -> bool:
     return message.role in {"system", "developer"}
 
 
-def turns(messages: Sequence[Message], names: Names) -> list[dict[str, Any]]:
+def system_blocks(messages: Sequence[Message], quirks: frozenset[Quirk]) -> list[dict[str, Any]]:
+    """Return the blocks of the system's texts, cache points among them where the model takes those."""
+    made: list[dict[str, Any]] = []
+    for message in messages:
+        if is_system(message):
+            for part in message.content or ():
+                text = text_of(part)
+                if text is not None and text.strip():
+                    made += [{"text": text}, *_kept(part.cache_control if isinstance(part, TextPart) else None, quirks)]
+            made += _kept(message.cache_control, quirks) if made else []
+    return made
+
+
+def turns(
+    messages: Sequence[Message], names: Names, quirks: frozenset[Quirk], *, with_thoughts: bool
+) -> list[dict[str, Any]]:
     """Return the turns: system texts elsewhere, empty messages dropped, neighbors of one role merged.
 
-    Raises `invalid_value` when nothing is left to send.
+    `with_thoughts`: the model wants to see again what it thought. Raises `invalid_value` when nothing is left to send.
     """
-    blocks = _Blocks(messages, names)
+    blocks = _Blocks(messages, names, quirks, with_thoughts=with_thoughts)
     spoken = [
         ("assistant" if message.role == "assistant" else "user", blocks.of(place, message))
         for place, message in enumerate(messages)
@@ -43,6 +61,7 @@ def turns(messages: Sequence[Message], names: Names) -> list[dict[str, Any]]:
         {"role": role, "content": [block for _, content in group for block in content]}
         for role, group in groupby([turn for turn in spoken if turn[1]], key=lambda turn: turn[0])
     ]
+    made = [turn for long in made for turn in _parted(long, quirks)]
     if not made:
         raise ServiceError(
             "invalid_value",
@@ -51,7 +70,7 @@ def turns(messages: Sequence[Message], names: Names) -> list[dict[str, Any]]:
             fix="Send at least one user message with text.",
         )
     if made[0]["role"] == "assistant":
-        made.insert(0, {"role": "user", "content": [{"text": _STARTS_WITH_ASSISTANT}]})
+        made.insert(0, {"role": "user", "content": [{"text": _FILLER}]})
     last = made[-1]["content"][-1]
     if made[-1]["role"] == "assistant" and "text" in last:
         # A last message of the assistant is continued; models refuse one that ends with white space.
@@ -59,27 +78,69 @@ def turns(messages: Sequence[Message], names: Names) -> list[dict[str, Any]]:
     return made
 
 
+def not_sent(messages: Sequence[Message], quirks: frozenset[Quirk], *, with_thoughts: bool) -> list[str]:
+    """Return what of the messages this model is not sent, as places without numbers."""
+    names: set[str] = set()
+    for message in messages:
+        if message.thinking_blocks and not with_thoughts:
+            names.add("messages.thinking_blocks")
+        elif message.reasoning_content and not message.thinking_blocks:
+            # Without its signature a thought can't be given back.
+            names.add("messages.reasoning_content")
+        if Quirk.CACHE_POINTS not in quirks:
+            marked = [message.cache_control, *(getattr(part, "cache_control", None) for part in message.content or ())]
+            names |= {"messages.cache_control"} if any(marked) else set()
+    return sorted(names)
+
+
+def _kept(control: CacheControl | None, quirks: frozenset[Quirk]) -> list[dict[str, Any]]:
+    return [cache_point(control)] if control is not None and Quirk.CACHE_POINTS in quirks else []
+
+
+def _parted(turn: dict[str, Any], quirks: frozenset[Quirk]) -> list[dict[str, Any]]:
+    """Return a turn, or its results and the rest apart where the model refuses them together."""
+    content = turn["content"]
+    results = [block for block in content if "toolResult" in block or "cachePoint" in block]
+    rest = [block for block in content if block not in results]
+    apart = Quirk.RESULTS_ALONE in quirks or (
+        Quirk.NO_DOCUMENT_BESIDE_RESULTS in quirks and any("document" in block for block in rest)
+    )
+    if not apart or not rest or not any("toolResult" in block for block in results):
+        return [turn]
+    filler = {"role": "assistant", "content": [{"text": _FILLER}]}
+    return [{"role": "user", "content": results}, filler, {"role": "user", "content": rest}]
+
+
 class _Blocks:
     """Makes the blocks of one request's messages, and counts what Converse bounds."""
 
-    def __init__(self, messages: Sequence[Message], names: Names) -> None:
+    def __init__(
+        self, messages: Sequence[Message], names: Names, quirks: frozenset[Quirk], *, with_thoughts: bool
+    ) -> None:
         self._names = names
-        self._ids = call_ids(messages)
+        self._quirks = quirks
+        self._with_thoughts = with_thoughts
+        self._ids = call_ids(messages, nine=Quirk.NINE_CHARACTER_IDS in quirks)
         self._images = 0
         self._documents = 0
 
     def of(self, place: int, message: Message) -> list[dict[str, Any]]:
         """Return the content blocks of a message."""
         if message.role == "tool":
-            return [tool_result(message, self._ids)]
-        blocks = [block for at, part in enumerate(message.content or ()) if (block := self._block(place, at, part))]
+            marks = [message.cache_control, *(getattr(part, "cache_control", None) for part in message.content or ())]
+            return [tool_result(message, self._ids), *_kept(next(filter(None, marks), None), self._quirks)]
+        blocks = thoughts(message) if self._with_thoughts and message.role == "assistant" else []
+        for at, part in enumerate(message.content or ()):
+            block = self._block(place, at, part)
+            if block:
+                blocks += [block, *_kept(getattr(part, "cache_control", None), self._quirks)]
         if message.role == "assistant":
             calls = enumerate(message.tool_calls or ())
             param = f"messages.{place}.tool_calls"
             blocks += [tool_use(call, self._names, self._ids, f"{param}.{number}") for number, call in calls]
         elif any("document" in block for block in blocks) and not any("text" in block for block in blocks):
             blocks.append({"text": _BESIDE_DOCUMENT})
-        return blocks
+        return blocks + (_kept(message.cache_control, self._quirks) if blocks else [])
 
     def _block(self, place: int, at: int, part: Any) -> dict[str, Any] | None:
         param = f"messages.{place}.content.{at}"

@@ -1,23 +1,32 @@
 """The chat vocabulary of OpenAI's API: what a request may say, and what an answer looks like."""
 
 from chalicelib.chat.answer import Completion, FinishReason, Usage
-from chalicelib.chat.messages import FilePart, ImagePart, Message, RefusalPart, TextPart
-from chalicelib.chat.request import ChatRequest, StreamOptions
-from chalicelib.chat.tools import CalledFunction, NamedTool, ResponseFormat, Tool, ToolCall
+from chalicelib.chat.extensions import BedrockFields, ContextBlock, RolecallFields
+from chalicelib.chat.messages import FilePart, ImagePart, Message, RedactedThinking, RefusalPart, TextPart, Thinking
+from chalicelib.chat.request import ChatRequest, Effort, StreamOptions
+from chalicelib.chat.tools import CacheControl, CalledFunction, JsonSchema, NamedTool, ResponseFormat, Tool, ToolCall
 
 __all__ = [
+    "BedrockFields",
+    "CacheControl",
     "CalledFunction",
     "ChatRequest",
     "Completion",
+    "ContextBlock",
+    "Effort",
     "FilePart",
     "FinishReason",
     "ImagePart",
+    "JsonSchema",
     "Message",
     "NamedTool",
+    "RedactedThinking",
     "RefusalPart",
     "ResponseFormat",
+    "RolecallFields",
     "StreamOptions",
     "TextPart",
+    "Thinking",
     "Tool",
     "ToolCall",
     "Usage",

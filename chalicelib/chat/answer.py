@@ -24,7 +24,8 @@ class Completion(BaseModel):
     """An answer as `chat.completion` has it; `created` is in seconds since 1970.
 
     `reasoning` is what a model thought aloud. OpenAI's schema has no place for it; `reasoning_content` is where
-    clients of other gateways look.
+    clients of other gateways look, and `thinking_blocks` where they find the signatures. `bedrock` holds what was asked
+    for beyond OpenAI's answer.
     """
 
     id: str
@@ -35,6 +36,9 @@ class Completion(BaseModel):
     usage: Usage
     reasoning: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    thinking_blocks: tuple[dict[str, str], ...] = ()
+    service_tier: str | None = None
+    bedrock: dict[str, object] | None = None
 
     def document(self) -> dict[str, object]:
         """Return OpenAI's object, with the fields that its schema requires to be there even when they are null."""
@@ -45,7 +49,14 @@ class Completion(BaseModel):
             message["tool_calls"] = [call.model_dump() for call in self.tool_calls]
         if self.reasoning is not None:
             message["reasoning_content"] = self.reasoning
+        if self.thinking_blocks:
+            message["thinking_blocks"] = [*self.thinking_blocks]
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}
+        more: dict[str, object] = {}
+        if self.service_tier is not None:
+            more["service_tier"] = self.service_tier
+        if self.bedrock is not None:
+            more["bedrock"] = self.bedrock
         return {
             "id": self.id,
             "object": "chat.completion",
@@ -53,4 +64,5 @@ class Completion(BaseModel):
             "model": self.model,
             "choices": [choice],
             "usage": self.usage.model_dump(),
+            **more,
         }

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from chalicelib.chat.tools import ToolCall
+from chalicelib.chat.tools import CacheControl, ToolCall
 from chalicelib.errors import ServiceError
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # What is not known is kept, so that it can be named among what was ignored.
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class TextPart(_Part):
+class _CacheablePart(_Part):
+    cache_control: CacheControl | None = None
+
+
+class TextPart(_CacheablePart):
     """A text within a message's content."""
 
     type: Literal["text"]
@@ -29,13 +34,15 @@ class RefusalPart(_Part):
     refusal: str
 
 
-class ImageUrl(_Part):
+class ImageUrl(BaseModel):
     """Where an image is: a data URL. `detail` has no counterpart in Bedrock and changes nothing."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     url: str
 
 
-class ImagePart(_Part):
+class ImagePart(_CacheablePart):
     """An image."""
 
     type: Literal["image_url"]
@@ -50,7 +57,7 @@ class FileData(_Part):
     file_id: str | None = None
 
 
-class FilePart(_Part):
+class FilePart(_CacheablePart):
     """A file that the model reads."""
 
     type: Literal["file"]
@@ -66,13 +73,38 @@ class UnreadPart(_Part):
 Part = Annotated[TextPart | RefusalPart | ImagePart | FilePart | UnreadPart, Field(discriminator="type")]
 
 
-class Message(_Part):
-    """One message. `developer` is what OpenAI's newer models call `system`; `function` is refused."""
+class Thinking(_Part):
+    """What the model thought, with the signature by which it knows its own thoughts again."""
+
+    type: Literal["thinking"]
+    thinking: str
+    signature: Annotated[str, Field(min_length=1)]
+
+
+class RedactedThinking(_Part):
+    """Thoughts that only the model can read, in base64."""
+
+    type: Literal["redacted_thinking"]
+    data: Annotated[str, Field(min_length=1)]
+
+
+ThinkingBlock = Annotated[Thinking | RedactedThinking, Field(discriminator="type")]
+
+
+class Message(_CacheablePart):
+    """One message. `developer` is what OpenAI's newer models call `system`; `function` is refused.
+
+    `reasoning_content` and `thinking_blocks` are where other gateways put what a model thought; a client that sends an
+    answer back sends them with it.
+    """
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[list[Part], Field(min_length=1)] | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
+    name: str | None = None
+    reasoning_content: str | None = None
+    thinking_blocks: list[ThinkingBlock] | None = None
     function_call: Any = None
     audio: Any = None
 
@@ -102,6 +134,21 @@ class Message(_Part):
             media = isinstance(part, (ImagePart, FilePart))
             if isinstance(part, UnreadPart) or (media and self.role != "user"):
                 raise unsupported(f"{param}.content.{place}", f"{part.type} is")
+
+    def ignored_fields(self) -> set[str]:
+        """Return what this message holds and nobody reads, as places without numbers: `messages.name`."""
+        names = {f"messages.{name}" for name, value in (self.model_extra or {}).items() if value not in _NOTHING}
+        for part in self.content or ():
+            names |= {f"messages.content.{name}" for name, value in (part.model_extra or {}).items() if value}
+        if self.name:
+            names.add("messages.name")
+        if self.tool_calls and self.role != "assistant":
+            names.add("messages.tool_calls")
+        return names
+
+
+_NOTHING: Final[tuple[object, ...]] = (None, "", [], {}, False)
+"""Values of fields that clients send along when they send an answer back, such as `refusal` and `annotations`."""
 
 
 def text_of(part: Part) -> str | None:

@@ -7,10 +7,11 @@ in silence.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chalicelib.chat.extensions import BedrockFields, RolecallFields
 from chalicelib.chat.messages import Message, unsupported
 from chalicelib.chat.tools import ResponseFormat, Tool, ToolChoice
 from chalicelib.errors import ServiceError
@@ -24,7 +25,6 @@ _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
     "modalities": (["text"],),
     "audio": (),
     "prediction": (),
-    "reasoning_effort": (),
     "web_search_options": (),
 }
 """Fields that change the answer and are not built: refused unless they ask for what happens anyway."""
@@ -38,12 +38,15 @@ _WITHOUT_EFFECT: Final[dict[str, tuple[object, ...]]] = {
     "prompt_cache_retention": (),
     "safety_identifier": (),
     "seed": (),
-    "service_tier": ("auto", "default"),
     "store": (False,),
     "user": (),
     "verbosity": ("medium",),
 }
 """Fields of OpenAI's that Converse has nothing for, each with the values that ask for nothing: those go unmentioned."""
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+"""How much a model is to think before it answers."""
 
 
 class StreamOptions(BaseModel):
@@ -72,6 +75,10 @@ class ChatRequest(BaseModel):
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: Annotated[bool, Field(strict=True)] | None = None
     response_format: ResponseFormat | None = None
+    reasoning_effort: Effort | None = None
+    service_tier: str | None = None
+    bedrock: BedrockFields | None = None
+    rolecall: RolecallFields | None = None
 
     @property
     def token_limit(self) -> int | None:
@@ -94,15 +101,19 @@ class ChatRequest(BaseModel):
                 param="stream_options",
                 fix="Set stream to true, or leave stream_options out.",
             )
+        places = set().union(*(message.ignored_fields() for message in self.messages))
         extra = self.model_extra or {}
         for name, neutral in _NEUTRAL.items():
             if extra.get(name) is not None and not _among(extra[name], neutral):
                 raise unsupported(name, f"{name} is")
         return [
-            name
-            for name, value in extra.items()
-            if name not in _NEUTRAL
-            and (name not in _WITHOUT_EFFECT or (value is not None and not _among(value, _WITHOUT_EFFECT[name])))
+            *(
+                name
+                for name, value in extra.items()
+                if name not in _NEUTRAL
+                and (name not in _WITHOUT_EFFECT or (value is not None and not _among(value, _WITHOUT_EFFECT[name])))
+            ),
+            *sorted(places),
         ]
 
 

@@ -13,6 +13,13 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class CacheControl(_Shape):
+    """Where a prompt's beginning that is worth keeping ends: Anthropic's field, which OpenAI's clients pass on."""
+
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] | None = None
+
+
 class FunctionSpec(_Shape):
     """A function: what it is for, and the JSON schema of its arguments."""
 
@@ -27,6 +34,7 @@ class Tool(_Shape):
 
     type: Literal["function"]
     function: FunctionSpec
+    cache_control: CacheControl | None = None
 
 
 class CalledFunction(_Shape):

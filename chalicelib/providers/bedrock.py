@@ -145,6 +145,7 @@ class Bedrock:
             include_usage=options is not None and options.include_usage is True,
             tool_names=translation.tool_names,
             answer_tool=translation.answer_tool,
+            extended=translation.extended,
         )
         return ChatStream(self._chunks(made, events), (*ignored, *translation.changed), events.request_id)
 

@@ -24,6 +24,8 @@ _DEEPEST: Final = 50
 _DEEPEST_CHAT: Final = 200
 """Schemas of tools are nested; what was read can still be written from any place of this program."""
 
+_STRANGE_NUMBER: Final = re.compile(rb"NaN|Infinity|[0-9][eE][+]?[0-9]{3}")
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -42,12 +44,19 @@ def parse(request: Request, model: type[M]) -> M:
 
 def parse_large(request: Request, model: type[M]) -> M:
     """Return a chat body: large, and left to the model what it does with unknown fields."""
-    return validate(_json_octets(request, LARGE), model)
+    octets = _json_octets(request, LARGE)
+    if _STRANGE_NUMBER.search(octets):
+        # pydantic reads numbers that no JSON has or no float holds, in schemas say; AWS would refuse what comes of them.
+        _large_document(octets)
+    return validate(octets, model)
 
 
 def parse_chat(request: Request) -> dict[str, Any]:
     """Return a chat as the JSON object that it is, to be passed on. Raises `ServiceError` when it is none."""
-    octets = _json_octets(request, LARGE)
+    return _large_document(_json_octets(request, LARGE))
+
+
+def _large_document(octets: bytes) -> dict[str, Any]:
     try:
         document = json.loads(octets.decode("utf-8"), parse_constant=_no_constant)
         if isinstance(document, dict):

@@ -102,6 +102,7 @@ class Chat:
             include_usage=options is not None and options.include_usage is True,
             tool_names=translation.tool_names,
             answer_tool=translation.answer_tool,
+            extended=translation.extended,
         )
         headers = {**headers, **aws_request_id(events.request_id), "Cache-Control": "no-store"}
         return EventStream(_lines(chunks, events, request), headers, live=request.can_stream)

@@ -383,6 +383,12 @@ CONTENTS = [
         "Hm. So.",
         id="thoughts",
     ),
+    pytest.param(
+        [{"text": "It is "}, {"citationsContent": {"content": [{"text": "blue"}], "citations": []}}, {"text": "."}],
+        "It is blue.",
+        None,
+        id="what is said with citations",
+    ),
 ]
 
 
@@ -393,4 +399,5 @@ def test_texts_are_joined_and_thoughts_kept_apart(blocks: list[Any], content: st
     message = _completion(answer)["choices"][0]["message"]
 
     expected = {"role": "assistant", "content": content, "refusal": None}
+    message.pop("thinking_blocks", None)
     assert message == (expected if reasoning is None else {**expected, "reasoning_content": reasoning})

@@ -74,12 +74,80 @@ def test_the_input_of_our_own_tool_is_the_answer() -> None:
 
 
 def test_thoughts_are_kept_apart() -> None:
-    """What a model thinks is no content; signatures are for Bedrock alone."""
-    thought = {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "Hm."}}}
-    signature = {"contentBlockIndex": 0, "delta": {"reasoningContent": {"signature": "x"}}}
-    deltas = _deltas([START, Event("contentBlockDelta", thought), Event("contentBlockDelta", signature), STOP])
+    """What a model thinks is no content; with the signature comes all that it covers, to be sent back."""
+    thoughts = [{"text": "Hm"}, {"text": "."}, {"signature": "x"}, {"text": "So."}, {"signature": "y"}]
+    events = [Event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": t}}) for t in thoughts]
+    hidden = Event(
+        "contentBlockDelta", {"contentBlockIndex": 1, "delta": {"reasoningContent": {"redactedContent": "eA=="}}}
+    )
+    deltas = _deltas([START, *events, hidden, STOP])
 
-    assert deltas[1:] == [{"reasoning_content": "Hm."}, {"end": "stop"}]
+    assert deltas[1:] == [
+        {"reasoning_content": "Hm"},
+        {"reasoning_content": "."},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "x"}]},
+        {"reasoning_content": "So."},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "So.", "signature": "y"}]},
+        {"thinking_blocks": [{"type": "redacted_thinking", "data": "eA=="}]},
+        {"end": "stop"},
+    ]
+
+
+def _block(index: int, start: dict[str, Any], *deltas: dict[str, Any]) -> list[Event | None]:
+    return [
+        Event("contentBlockStart", {"contentBlockIndex": index, "start": start}),
+        *(Event("contentBlockDelta", {"contentBlockIndex": index, "delta": delta}) for delta in deltas),
+        Event("contentBlockStop", {"contentBlockIndex": index}),
+    ]
+
+
+def _used(name: str, arguments: str = "{}", index: int = 1) -> list[Event | None]:
+    return _block(index, {"toolUse": {"toolUseId": "t1", "name": name}}, {"toolUse": {"input": arguments}})
+
+
+USED = Event("messageStop", {"stopReason": "tool_use"})
+ASIDES: dict[str, tuple[list[Event | None], str, str]] = {
+    "the answer alone": ([*_used("answer", '{"a": 1}'), USED], '{"a": 1}', "stop"),
+    "words before it are no part of it": (
+        [_text("Here it is:"), *_used("answer", '{"a": 1}'), USED],
+        '{"a": 1}',
+        "stop",
+    ),
+    "words after it neither": ([*_used("answer", '{"a": 1}'), _text("Done."), USED], '{"a": 1}', "stop"),
+    "a second answer is none": ([*_used("answer", '{"a": 1}'), *_used("answer", "{}", 2), USED], '{"a": 1}', "stop"),
+    "a guardrail's words are the answer": (
+        [_text("Blocked."), Event("messageStop", {"stopReason": "guardrail_intervened"})],
+        "Blocked.",
+        "content_filter",
+    ),
+    "words without the tool are the answer": ([_text("No."), STOP], "No.", "stop"),
+    "words before a call of the client's": ([_text("I look."), *_used("weather"), USED], "I look.", "tool_calls"),
+}
+
+
+@pytest.mark.parametrize(("events", "content", "finish"), ASIDES.values(), ids=ASIDES)
+def test_what_is_said_beside_json_is_kept_apart(events: list[Event | None], content: str, finish: str) -> None:
+    """With a tool that stands for the answer its input is the content; words are, where it was not called."""
+    deltas = _deltas([START, *events], answer_tool="answer")
+
+    assert "".join(delta.get("content", "") for delta in deltas) == content
+    assert deltas[-1] == {"end": finish}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param([USED], id="a call that names no tool"),
+        pytest.param(_block(0, {"toolUse": {"name": "weather"}}), id="a call without an id"),
+    ],
+)
+def test_a_call_that_cant_be_read_is_an_error(events: list[Event | None]) -> None:
+    """An answer that lacks what the model did is not passed on as a whole one."""
+    chunks = _chunks()
+    with pytest.raises(ServiceError, match="called a tool"):
+        list(chunks.lines([START, *events]))
+
+    assert not chunks.finished
 
 
 @pytest.mark.parametrize(
@@ -91,7 +159,6 @@ def test_thoughts_are_kept_apart() -> None:
         ("model_context_window_exceeded", "length"),
         ("content_filtered", "content_filter"),
         ("guardrail_intervened", "content_filter"),
-        ("tool_use", "tool_calls"),
         ("a_new_reason", "stop"),
     ],
 )

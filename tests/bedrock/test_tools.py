@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from typing import Any
 
-import botocore.session
 import pytest
-from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from chalicelib.bedrock.converse import from_converse, to_converse
 from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
+from tests.bedrock.converse_shape import hold
 
 MODEL = "anthropic.claude-3-haiku-20240307-v1:0"
-SHAPE: Any = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 20).decode()
 PDF = base64.b64encode(b"%PDF-1.7 ...").decode()
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -41,32 +38,6 @@ def _result(one: str, content: Any = "Sunny") -> dict[str, Any]:
 
 def _body(messages: list[Any] | None = None, **fields: Any) -> dict[str, Any]:
     return to_converse(ChatRequest.model_validate({"model": MODEL, "messages": messages or [ASK], **fields})).body
-
-
-def _check(value: Any, shape: Shape, at: str = "") -> None:
-    """Hold a value against its shape: members, lengths, patterns and choices, most of which botocore lets pass."""
-    rules = shape.metadata
-    if isinstance(shape, StructureShape):
-        if getattr(shape, "is_document_type", False):
-            return
-        assert set(value) <= set(shape.members), f"{at}: {set(value) - set(shape.members)}"
-        assert not shape.is_tagged_union or len(value) == 1, f"{at}: not one member"
-        assert set(shape.required_members) <= set(value), f"{at}: lacks {shape.required_members}"
-        for name, inner in value.items():
-            _check(inner, shape.members[name], f"{at}.{name}")
-    elif isinstance(shape, ListShape):
-        assert rules.get("min", 0) <= len(value) <= rules.get("max", 10**6), at
-        for inner in value:
-            _check(inner, shape.member, f"{at}[]")
-    elif isinstance(shape, MapShape):
-        assert isinstance(value, dict), at
-    elif isinstance(shape, StringShape):
-        assert isinstance(value, str), at
-        assert rules.get("min", 0) <= len(value) <= rules.get("max", 10**9), at
-        assert not shape.enum or value in shape.enum, f"{at}: {value}"
-        assert "pattern" not in rules or re.fullmatch(rules["pattern"], value), f"{at}: {value}"
-    elif shape.type_name in {"integer", "float", "long"}:
-        assert rules.get("min", value) <= value <= rules.get("max", value), at
 
 
 USE = {"toolUse": {"toolUseId": "c1", "name": "weather", "input": {"city": "Rome"}}}
@@ -141,7 +112,7 @@ def test_messages_become_turns(messages: list[Any], contents: list[Any]) -> None
 
     assert [turn["content"] for turn in body["messages"]] == contents
     assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"][: len(contents)]
-    _check(body | {"modelId": MODEL}, SHAPE)
+    hold(body, MODEL)
 
 
 OFFERS = {
@@ -175,7 +146,7 @@ def test_tools_are_offered(fields: dict[str, Any], config: dict[str, Any] | None
     body = _body(**fields)
 
     assert body.get("toolConfig") == config
-    _check(body | {"modelId": MODEL}, SHAPE)
+    hold(body, MODEL)
 
 
 def test_a_history_with_calls_declares_them() -> None:
@@ -184,7 +155,7 @@ def test_a_history_with_calls_declares_them() -> None:
 
     assert body["toolConfig"] == {"tools": [{"toolSpec": {"name": "weather", "inputSchema": EMPTY}}]}
     assert body["system"] == [{"text": "Do not call a tool now. Answer in words."}]
-    _check(body | {"modelId": MODEL}, SHAPE)
+    hold(body, MODEL)
 
 
 def test_calls_one_at_a_time_are_claudes_alone() -> None:
@@ -211,7 +182,7 @@ def test_json_of_a_schema_is_the_input_of_a_tool_of_ours() -> None:
     }
     completion = from_converse(answer, completion_id="c", created=1, model="m", translation=translation)
 
-    _check(translation.body | {"modelId": MODEL}, SHAPE)
+    hold(translation.body, MODEL)
     assert translation.body["toolConfig"]["toolChoice"] == {"tool": {"name": translation.answer_tool}}
     assert (json.loads(completion.content), completion.finish_reason, completion.tool_calls) == ({"age": 7}, "stop", ())
 
@@ -257,6 +228,16 @@ BAD = {
     "arguments that are no JSON": (
         {"messages": [ASK, _called("c1", arguments="{"), _result("c1")]},
         "messages.1.tool_calls.0.function.arguments",
+    ),
+    "arguments with a number that no JSON has": (
+        {"messages": [ASK, _called("c1", arguments='{"city": NaN}'), _result("c1")]},
+        "messages.1.tool_calls.0.function.arguments",
+    ),
+    "two tools of one name": ({"tools": [_tool(), _tool()]}, "tools.1.function.name"),
+    "parameters that are a list": ({"tools": [_tool(parameters={"type": "array"})]}, "tools.0.function.parameters"),
+    "a schema that is a list": (
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "array"}}}},
+        "response_format.json_schema.schema",
     ),
     "arguments that are a list": (
         {"messages": [ASK, _called("c1", arguments="[1]"), _result("c1")]},
