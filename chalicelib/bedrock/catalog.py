@@ -54,6 +54,11 @@ class Model:
     routes: tuple[str, ...] = ()
     """The ARNs of the foundation models that a profile leads to, one for each region, as AWS lists them."""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is an application profile, which the customer made and named."""
+        return self.is_profile and self.id.startswith("arn:")
+
     def details(self) -> dict[str, object]:
         """Return as JSON values what OpenAI's object of a model has no field for."""
         return {
@@ -80,6 +85,14 @@ class Catalog:
             return self
         wanted = frozenset(scope)
         return replace(self, models=tuple(model for model in self.models if model.id in wanted))
+
+    def find(self, name: str) -> Model | None:
+        """Return the model of this id; else the customer's profile of this name or short id, if there is one alone."""
+        for model in self.models:
+            if model.id == name:
+                return model
+        named = [model for model in self.models if model.is_own and name in {model.name, model.id.rpartition("/")[2]}]
+        return named[0] if len(named) == 1 else None
 
 
 class _Listed(NamedTuple):
@@ -112,6 +125,14 @@ def list_models(
         [row for listed in profiles for row in listed.rows],
         region=region,
         failures=tuple(listed.failure for listed in (models, *profiles) if listed.failure is not None),
+    )
+
+
+def of_scope(scope: Iterable[str], region: str) -> Catalog:
+    """Return the models of a scope that nothing could be listed of: their ids are all that is known."""
+    rows = ({"modelId": name} for name in scope)
+    return Catalog(
+        tuple(_model(row, row["modelId"], row["modelId"], is_profile=False, regions=(region,)) for row in rows)
     )
 
 

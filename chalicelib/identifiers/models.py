@@ -66,6 +66,11 @@ class ModelId:
         return self.kind in {"id", "inference-profile"} and self.short_id.partition(".")[0] in PROFILE_GEOGRAPHIES
 
     @classmethod
+    def may_be(cls, text: str) -> bool:
+        """Whether a text has the form of an id or an ARN; anything else can only be a name that someone gave."""
+        return text.startswith("arn:") or _MODEL_ID.fullmatch(text) is not None
+
+    @classmethod
     def parse(cls, text: str, *, region: str, account_id: str | None = None, param: str = "model") -> ModelId:
         """Parse an id for calls in `region`. An ARN must be of that region, and of `account_id` when that is known."""
         if len(text) <= 256 and _MODEL_ID.fullmatch(text):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.bedrock.catalog import list_models
-from chalicelib.bedrock.failures import explain
+from chalicelib.bedrock.catalog import of_scope
+from chalicelib.bedrock.catalogs import LIFE_SECONDS, Catalogs
 from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
+from chalicelib.identifiers import ModelId
 from chalicelib.identifiers.providers import bare_model
 from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from chalicelib.routes.exchange import EventStream, Request
 
 PROVIDER: Final = "bedrock/"
+_LISTING_DENIED: Final = frozenset(
+    {"role_permission_denied", "permissions_boundary_denied", "explicitly_denied", "scp_denied"}
+)
+_JUST_NOW: Final = 2.0
+"""Seconds; so that a name that nobody has costs AWS no call for each time that it is asked for."""
 _CREATED: Final = 1_700_000_000
 """OpenAI's `created` of a model, in seconds since 1970. Bedrock does not tell it; a fixed time is in the past."""
 
@@ -47,6 +53,7 @@ class InferenceRoutes:
         self._wire = wire
         self._chat = chat
         self._own_keys = own_keys
+        self._catalogs = Catalogs(wire, sessions)
 
     def register(self, boundary: Boundary) -> None:
         """Add the routes. Ids hold slashes, which API Gateway does not match in one parameter: one route each."""
@@ -62,7 +69,8 @@ class InferenceRoutes:
         if own is not None:
             return own_key.list_models(*own)
         served = self._choose(request, caller)
-        return Reply({"object": "list", "data": [model_row(model) for model in self._catalog(served).models]})
+        catalog = self._catalog(served, within=_age(request))
+        return Reply({"object": "list", "data": [model_row(model) for model in catalog.models]})
 
     def get(self, request: Request, caller: Caller) -> Reply:
         """Show one model."""
@@ -72,15 +80,7 @@ class InferenceRoutes:
             return own_key.get_model(*own, wanted)
         wanted = wanted.removeprefix(PROVIDER)
         served = self._choose(request, caller)
-        for model in self._catalog(served).models:
-            if model.id == wanted:
-                return Reply(model_row(model))
-        raise ServiceError(
-            "model_not_found",
-            "This connection has no such model.",
-            param="model",
-            fix="GET /v1/models lists the models of the connection.",
-        )
+        return Reply(model_row(self._model(wanted, served)))
 
     def availability(self, request: Request, caller: Caller) -> Reply:
         """Say of each model of a connection whether it can be called, and if not, why; `?probe=true` invokes them."""
@@ -99,20 +99,44 @@ class InferenceRoutes:
         if own is not None:
             return own_key.chat(*own, request)
         body = _chat_of(request)
-        bare = bare_model(body.model, "bedrock")
-        return self._chat.answer(body, bare, self._choose(request, caller), request)
+        served = self._choose(request, caller)
+        return self._chat.answer(body, self._model_id(body.model, served), served, request)
 
     def _choose(self, request: Request, caller: Caller) -> Served:
         served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
         request.notes["connection"] = str(served.connection.id)
         return served
 
-    def _catalog(self, served: Served) -> Catalog:
-        connection = served.connection
-        catalog = list_models(self._wire, self._sessions.credentials(served.grant), connection.region)
-        if catalog.failures and not catalog.models:
-            raise explain(catalog.failures[0])
-        return catalog.narrowed(connection.models)
+    def _model_id(self, name: str, served: Served) -> str:
+        """Return the id of a model by the name that a chat calls it: its id, or what the customer called a profile.
+
+        Only a name costs a look into the catalog; ids may be free text, as listing may be denied.
+        """
+        bare = bare_model(name, "bedrock")
+        return bare if ModelId.may_be(bare) else self._model(bare, served).id
+
+    def _model(self, name: str, served: Served) -> Model:
+        """Return a model of the connection; one that is not known is looked for in a catalog of this moment."""
+        model = self._catalog(served, within=LIFE_SECONDS).find(name)
+        model = model or self._catalog(served, within=_JUST_NOW).find(name)
+        if model is None:
+            raise ServiceError(
+                "model_not_found",
+                "This connection has no such model.",
+                param="model",
+                fix="GET /v1/models lists the models of the connection.",
+            )
+        return model
+
+    def _catalog(self, served: Served, *, within: float) -> Catalog:
+        scope = served.connection.models
+        try:
+            return self._catalogs.of(served.grant, within=within).narrowed(scope)
+        except ServiceError as refusal:
+            if scope is None or refusal.code not in _LISTING_DENIED:
+                raise
+            # A role with the least rights may invoke and not list; what it may invoke the connection says.
+            return of_scope(scope, served.connection.region)
 
 
 def _chat_of(request: Request) -> ChatRequest:
@@ -128,6 +152,12 @@ def _chat_of(request: Request) -> ChatRequest:
                 fix="Send messages, as the Chat Completions API has them.",
             ) from None
         raise
+
+
+def _age(request: Request) -> float:
+    """Return how old a catalog may be, in seconds: HTTP's own word asks for one of this moment."""
+    asked = ",".join(request.headers("cache-control"))
+    return 0.0 if "no-cache" in asked else LIFE_SECONDS
 
 
 def model_row(model: Model) -> dict[str, object]:

@@ -42,7 +42,7 @@ def check_conversation(request: dict[str, Any], model: Model, *, streaming: bool
     _tools(request, chat, streaming=streaming)
     check_turns(messages, chat)
     check_content(messages, chat)
-    _sampling(request, chat)
+    _sampling(request, model, chat)
     _output_format(request, chat)
     _thinking(request, chat)
     _caching(request, chat)
@@ -100,14 +100,14 @@ def _tool_name(spec: dict[str, Any], index: int) -> str:
     return str(spec["name"])
 
 
-def _sampling(request: dict[str, Any], chat: Chat) -> None:
+def _sampling(request: dict[str, Any], model: Model, chat: Chat) -> None:
     config = request.get("inferenceConfig", {})
     if config.get("maxTokens", 0) > chat.max_tokens:
         raise refused(
             f"The maximum tokens you requested exceed the model limit of {chat.max_tokens}. Try again with a maximum "
             f"tokens value lower than {chat.max_tokens}."
         )
-    if any(not sequence.strip() for sequence in config.get("stopSequences", [])):
+    if model.is_claude and any(not sequence.strip() for sequence in config.get("stopSequences", [])):
         raise model_refused("stop_sequences: each stop sequence must contain non-whitespace")
     if "one_sampling_field" in chat.has and "temperature" in config and "topP" in config:
         raise model_refused("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
