@@ -138,6 +138,15 @@ class Settings:
             "the longest a streamed answer may take; at most 890, as Lambda and API Gateway end at 900.",
         ),
     )
+    system_prompt: str | None = field(
+        default=None,
+        metadata=variable(
+            "SYSTEM_PROMPT",
+            variables.text(3000),
+            "instructions of yours, placed before the messages of every chat; at most 3,000 characters, as Lambda takes"
+            " 4 KB of variables.",
+        ),
+    )
     log_level: str = field(
         default="INFO", metadata=variable("LOG_LEVEL", variables.log_level, "DEBUG, INFO, WARNING or ERROR.")
     )

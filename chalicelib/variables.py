@@ -37,9 +37,9 @@ class Variable:
     help: str
 
 
-def variable(name: str, parse: Callable[[str], Any], text: str) -> dict[str, Variable]:
+def variable(name: str, parse: Callable[[str], Any], purpose: str) -> dict[str, Variable]:
     """Return a dataclass field's metadata: the field is read from this variable."""
-    return {"variable": Variable(name, parse, text)}
+    return {"variable": Variable(name, parse, purpose)}
 
 
 def read(kind: type, environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
@@ -154,6 +154,17 @@ def log_level(text: str) -> str:
     if text not in LEVELS:
         raise ValueError(f"give one of {', '.join(LEVELS)}.")
     return text
+
+
+def text(most: int) -> Callable[[str], str]:
+    """Return a reader of texts of at most this many characters."""
+
+    def parse(given: str) -> str:
+        if len(given) > most or not given.strip():
+            raise ValueError(f"give a text of at most {most} characters.")
+        return given
+
+    return parse
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:

@@ -48,10 +48,13 @@ class Translation:
     """Whether the request asks for more than OpenAI's answer holds: a guardrail's trace, fields of the model."""
 
 
-def to_converse(request: ChatRequest, guardrail: Mapping[str, str] | None = None) -> Translation:
+def to_converse(
+    request: ChatRequest, guardrail: Mapping[str, str] | None = None, *, preamble: Sequence[str] = ()
+) -> Translation:
     """Return the body of Converse. Raises `invalid_value` for what no model could make sense of.
 
     `guardrail` is the connection's, in Converse's words; no request can leave it out or put another in its place.
+    `preamble` holds the texts that go before the chat's own.
     """
     quirks = quirks_of(request.model)
     require_results(request.messages)
@@ -61,7 +64,8 @@ def to_converse(request: ChatRequest, guardrail: Mapping[str, str] | None = None
     thinks = reasoning.on and reasoning.claude
     changed = [*reasoning.changed, *offer.changed, *not_sent(request.messages, quirks, with_thoughts=thinks)]
     body: dict[str, Any] = {"messages": turns(request.messages, names, quirks, with_thoughts=thinks)}
-    system = [*system_blocks(request.messages, quirks), *({"text": hint} for hint in offer.hints)]
+    before = [{"text": text} for text in preamble]
+    system = [*before, *system_blocks(request.messages, quirks), *({"text": hint} for hint in offer.hints)]
     if system and Quirk.NO_SYSTEM in quirks:
         body["messages"][0]["content"][:0] = system
         changed.append("system")

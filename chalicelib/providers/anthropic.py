@@ -23,6 +23,7 @@ from chalicelib.providers.outgoing import Call, FixedHost, Received
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from chalicelib.providers.base import Question
     from chalicelib.providers.credentials import ApiKey
     from chalicelib.providers.outgoing import Outgoing
 
@@ -62,11 +63,12 @@ class Anthropic:
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
 
-    def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
+    def chat(self, question: Question) -> Chat:
         """Ask for a message, and return it as a completion."""
-        request, changed = to_messages(named(model), {**body, "stream": False})
+        body = {**question.body, "stream": False}
+        request, changed = to_messages(named(question.model), body, question.preamble)
         try:
-            answer = self._call("chat", "POST", "/v1/messages", request, time.monotonic() + CHAT_SECONDS)
+            answer = self._call("chat", "POST", "/v1/messages", request, time.monotonic() + question.seconds)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         completion = from_message(answer, int(time.time()))
@@ -74,12 +76,13 @@ class Anthropic:
             raise ended_early("anthropic")
         return Chat(completion, changed)
 
-    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
+    def stream(self, question: Question) -> ChatStream:
         """Ask for a message as it is made, and return its events as chunks."""
-        request, changed = to_messages(named(model), {**body, "stream": True})
+        body = {**question.body, "stream": True}
+        request, changed = to_messages(named(question.model), body, question.preamble)
         options = body.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
-        call = Call("anthropic", "chat", "POST", HOST, "/v1/messages", self._headers(), request, STREAM_SECONDS)
+        call = Call("anthropic", "chat", "POST", HOST, "/v1/messages", self._headers(), request, question.seconds)
         try:
             status, headers, pieces = self._outgoing.stream(call)
             if status != 200:
@@ -88,7 +91,7 @@ class Anthropic:
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         made = chunks(pieces, int(time.time()), include_usage=include_usage)
-        return ChatStream(made, changed, request_id_of(headers))
+        return ChatStream(made, pieces.abort, changed, request_id_of(headers))
 
     def _headers(self) -> dict[str, str]:
         return {"x-api-key": self._key.get_secret_value(), "anthropic-version": VERSION}

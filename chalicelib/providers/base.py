@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from chalicelib.errors import ServiceError
 
@@ -36,6 +36,19 @@ class KeyCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A chat to be answered: the model's name at its provider, and the body as OpenAI's API has it.
+
+    `preamble` holds the texts that go before the body's own messages; `seconds` is all that the answer may take.
+    """
+
+    model: str
+    body: Mapping[str, Any]
+    preamble: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Chat:
     """An answer: OpenAI's `chat.completion`, fields that were left out or changed, and the provider's request id."""
 
@@ -49,10 +62,11 @@ class ChatStream:
     """An answer as it comes: `chat.completion.chunk`s.
 
     `chunks` ends without an error only where the provider finished properly; raises `ServiceError` otherwise. Closing
-    it ends the call.
+    it ends the call; `abort` ends it from another thread, under a read.
     """
 
     chunks: Iterator[dict[str, Any]]
+    abort: Callable[[], None]
     changed: tuple[str, ...] = ()
     request_id: str = ""
 
@@ -68,10 +82,10 @@ class Provider(Protocol):
         """Return the models that it can call. Raises `ServiceError`."""
         ...
 
-    def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
+    def chat(self, question: Question) -> Chat:
         """Answer a chat, as OpenAI's API has it. Raises `ServiceError`."""
         ...
 
-    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
+    def stream(self, question: Question) -> ChatStream:
         """Answer a chat as it is made. Raises `ServiceError` for all that goes wrong before the first octet."""
         ...

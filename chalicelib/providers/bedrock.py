@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from chalicelib.bedrock.catalog import list_models
@@ -21,14 +22,15 @@ from chalicelib.providers.credentials import AwsKeys
 from chalicelib.providers.failures import ProviderRefusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from chalicelib.bedrock.catalog import Catalog
+    from chalicelib.bedrock.converse import Translation
     from chalicelib.bedrock.events import Events
     from chalicelib.bedrock.signing import Signer
     from chalicelib.bedrock.wire import Wire
     from chalicelib.errors import ServiceError
-    from chalicelib.providers.base import Verdict
+    from chalicelib.providers.base import Question, Verdict
     from chalicelib.providers.credentials import BedrockKey
 
 _T = TypeVar("_T")
@@ -101,39 +103,35 @@ class Bedrock:
             raise self.told(catalog.failures[0]) from catalog.failures[0]
         return _rows(catalog)
 
-    def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
+    def chat(self, question: Question) -> Chat:
         """Answer a chat through Converse, with the translation that roles use."""
-        request = ChatRequest.model_validate({**body, "model": model})
-        ignored = request.ignored_fields()
-        parsed = ModelId.parse(model, region=self.region)
-        translation = to_converse(request)
+        model, request, translation = self._translated(question)
         try:
-            answer = self._wire.call(self._signer, self.region, CONVERSE, model=str(parsed), body=translation.body)
+            answer = self._wire.call(
+                self._signer, self.region, CONVERSE, model=model, body=translation.body, seconds=question.seconds
+            )
         except (AwsError, Unreachable) as failure:
             raise self.told(failure) from failure
         completion = from_converse(
             answer.body,
             completion_id=f"chatcmpl-{answer.request_id}",
             created=int(time.time()),
-            model=model,
+            model=request.model,
             translation=translation,
         )
-        return Chat(completion.document(), (*ignored, *translation.changed), answer.request_id)
+        return Chat(completion.document(), translation.changed, answer.request_id)
 
-    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
+    def stream(self, question: Question) -> ChatStream:
         """Answer a chat through ConverseStream, with the translation that roles use."""
-        request = ChatRequest.model_validate({**body, "model": model})
-        ignored = request.ignored_fields()
-        parsed = ModelId.parse(model, region=self.region)
-        translation = to_converse(request)
+        model, request, translation = self._translated(question)
         try:
             events = self._wire.stream(
                 self._signer,
                 self.region,
                 CONVERSE_STREAM,
-                model=str(parsed),
+                model=model,
                 body=translation.body,
-                seconds=CONVERSE_STREAM.seconds,
+                seconds=question.seconds,
             )
         except (AwsError, Unreachable) as failure:
             raise self.told(failure) from failure
@@ -141,13 +139,20 @@ class Bedrock:
         made = Chunks(
             completion_id=f"chatcmpl-{events.request_id}",
             created=int(time.time()),
-            model=model,
+            model=request.model,
             include_usage=options is not None and options.include_usage is True,
             tool_names=translation.tool_names,
             answer_tool=translation.answer_tool,
             extended=translation.extended,
         )
-        return ChatStream(self._chunks(made, events), (*ignored, *translation.changed), events.request_id)
+        return ChatStream(self._chunks(made, events), events.close, translation.changed, events.request_id)
+
+    def _translated(self, question: Question) -> tuple[str, ChatRequest, Translation]:
+        request = ChatRequest.model_validate({**question.body, "model": question.model})
+        ignored = request.ignored_fields()
+        model = str(ModelId.parse(question.model, region=self.region))
+        translation = to_converse(request, preamble=question.preamble)
+        return model, request, replace(translation, changed=(*ignored, *translation.changed))
 
     def _chunks(self, made: Chunks, events: Events) -> Iterator[dict[str, Any]]:
         try:

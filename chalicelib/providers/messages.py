@@ -15,7 +15,7 @@ from chalicelib.errors import ServiceError
 from chalicelib.providers.foreign import number, rows, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MAX_TOKENS: Final = 4096
 """Messages wants a limit; every Claude model takes this one. An answer that it cuts says `length`."""
@@ -49,14 +49,19 @@ _REFUSED: Final[dict[str, tuple[object, ...]]] = {
 _DATA_URL: Final = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,([A-Za-z0-9+/]+={0,2})", re.ASCII)
 
 
-def to_messages(model: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the body of a message, and the names of fields that were changed or left out. Raises `ServiceError`."""
+def to_messages(
+    model: str, body: Mapping[str, Any], preamble: Sequence[str] = ()
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the body of a message, and the names of fields that were changed or left out. Raises `ServiceError`.
+
+    `preamble` goes before the system's own texts.
+    """
     for name, neutral in _REFUSED.items():
         if not any(body.get(name) is value or body.get(name) == value for value in neutral):
             raise _unsupported(name)
     changed = [name for name in body if name not in _HANDLED and name not in _REFUSED]
     messages = rows(body, "messages")
-    system = [part for message in messages if _is_system(message) for part in _texts(message)]
+    system = [*preamble, *(part for message in messages if _is_system(message) for part in _texts(message))]
     request: dict[str, Any] = {
         "model": model,
         "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens") or MAX_TOKENS,

@@ -29,13 +29,12 @@ from chalicelib.providers.surfaces import AZURE_DEPLOYMENTS, SURFACES, deploymen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from chalicelib.providers.base import Question
     from chalicelib.providers.credentials import ApiKey, AzureKey
     from chalicelib.providers.outgoing import Outgoing
     from chalicelib.providers.standard import ModelRule
 
 _LIST_SECONDS: Final = 20.0
-_CHAT_SECONDS: Final = 120.0
-_STREAM_SECONDS: Final = 600.0
 _NAME: Final = re.compile(r"(?!\.)[\w.-]{1,64}", re.ASCII)
 _PASSED: Final = frozenset(
     {
@@ -88,11 +87,11 @@ class OpenAi:
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
 
-    def chat(self, model: str, body: Mapping[str, Any]) -> Chat:
+    def chat(self, question: Question) -> Chat:
         """Pass a chat on, and its answer back."""
-        model, sent, dropped = self._prepared(model, body)
+        model, sent, dropped = self._prepared(question)
         try:
-            received = self._post(model, sent, _CHAT_SECONDS)
+            received = self._post(model, sent, question.seconds)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         document = received.document
@@ -100,10 +99,10 @@ class OpenAi:
             raise ended_early(self._provider)
         return Chat(document, dropped, request_id_of(received.headers))
 
-    def stream(self, model: str, body: Mapping[str, Any]) -> ChatStream:
+    def stream(self, question: Question) -> ChatStream:
         """Pass a chat on, and its chunks back as they come."""
-        model, sent, dropped = self._prepared(model, body)
-        call = self._call_of_chat(model, sent, _STREAM_SECONDS)
+        model, sent, dropped = self._prepared(question)
+        call = self._call_of_chat(model, sent, question.seconds)
         try:
             status, headers, pieces = self._outgoing.stream(call)
             if status != 200:
@@ -111,11 +110,12 @@ class OpenAi:
                 raise error_of(self._provider, received, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        return ChatStream(chunks(self._provider, pieces), dropped, request_id_of(headers))
+        return ChatStream(chunks(self._provider, pieces), pieces.abort, dropped, request_id_of(headers))
 
-    def _prepared(self, model: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+    def _prepared(self, question: Question) -> tuple[str, dict[str, Any], tuple[str, ...]]:
         """Return model, body and the names of fields that OpenAI's API does not have. Raises `ServiceError`."""
-        model = self._callable(model)
+        body = question.body
+        model = self._callable(question.model)
         for name, neutral in _NOT_PASSED.items():
             if body.get(name) not in neutral:
                 raise ServiceError(
@@ -123,7 +123,8 @@ class OpenAi:
                 )
         kept = {name: value for name, value in body.items() if name in _PASSED}
         dropped = tuple(name for name in body if name not in _PASSED and name not in _NOT_PASSED)
-        return model, {**kept, "model": model}, dropped
+        before = [{"role": "system", "content": text} for text in question.preamble]
+        return model, {**kept, "model": model, "messages": [*before, *body["messages"]]}, dropped
 
     def _callable(self, model: str) -> str:
         """Return the model's name as it is sent, if it may be called."""

@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,7 @@ from chalicelib.errors import ServiceError
 from chalicelib.providers.endpoint import AzureEndpoint, is_public
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
 _CONNECT_SECONDS: Final = 3.0
 _LARGEST: Final = 25 * 1024 * 1024
@@ -70,6 +71,32 @@ class Received:
             return json.loads(self.octets)
         except (ValueError, RecursionError):
             return None
+
+
+class Pieces:
+    """The octets of an answer as they come. Closing it closes the connection."""
+
+    def __init__(self, pieces: Generator[bytes, None, None], response: urllib3.BaseHTTPResponse) -> None:
+        self._pieces = pieces
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return itself: octets come once."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next octets. Raises `Unreachable` when the answer broke off."""
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """Close the connection, unless the answer has come to its end."""
+        self._pieces.close()
+
+    def abort(self) -> None:
+        """End a read that another thread is in; that thread then closes."""
+        # Either error of urllib3's: the connection was let go already, which is as good.
+        with suppress(ValueError, RuntimeError):
+            self._response.shutdown()
 
 
 def resolve(host: str, seconds: float) -> list[str]:
@@ -121,11 +148,11 @@ class Outgoing:
         octets = b"".join(self._pieces(response, call, deadline))
         return Received(response.status, response.headers, octets)
 
-    def stream(self, call: Call) -> tuple[int, Mapping[str, str], Iterator[bytes]]:
-        """Return status, headers and the octets as they come. Closing the iterator closes the connection."""
+    def stream(self, call: Call) -> tuple[int, Mapping[str, str], Pieces]:
+        """Return status, headers and the octets as they come."""
         deadline = self._clock() + call.seconds
         response = self._send(call, deadline)
-        return response.status, response.headers, self._pieces(response, call, deadline)
+        return response.status, response.headers, Pieces(self._pieces(response, call, deadline), response)
 
     def _send(self, call: Call, deadline: float) -> urllib3.BaseHTTPResponse:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **call.headers}
@@ -178,7 +205,7 @@ class Outgoing:
             )
         return connections_to(self._direct, addresses[0], _HTTPS, host)
 
-    def _pieces(self, response: urllib3.BaseHTTPResponse, call: Call, deadline: float) -> Iterator[bytes]:
+    def _pieces(self, response: urllib3.BaseHTTPResponse, call: Call, deadline: float) -> Generator[bytes, None, None]:
         """Yield the body as it comes, within the deadline and the size; see `Wire` for why `read1` and the socket."""
         size = 0
         whole = False
@@ -198,8 +225,10 @@ class Outgoing:
                 if size > _LARGEST:
                     raise Unreachable(call.service, call.operation, "too_large", begun=True)
                 yield piece
-        except HTTPError as error:
-            raise Unreachable(call.service, call.operation, kind_of(error), begun=True) from error
+        except (HTTPError, ValueError, OSError, AttributeError) as error:
+            # All but the first: urllib3 when the response is shut down under a read.
+            kind = kind_of(error) if isinstance(error, HTTPError) else "cut"
+            raise Unreachable(call.service, call.operation, kind, begun=True) from error
         finally:
             if not whole:
                 response.close()

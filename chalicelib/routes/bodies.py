@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from chalicelib.chat import RolecallFields
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from chalicelib.chat import ContextBlock
     from chalicelib.routes.exchange import Request
 
 SMALL: Final = 64 * 1024
@@ -35,6 +37,10 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class _WithMaterial(BaseModel):
+    rolecall: RolecallFields
+
+
 def parse(request: Request, model: type[M]) -> M:
     """Return an onboarding body. Raises `ServiceError`: unknown fields, duplicate keys and deep nesting are refused."""
     octets = _json_octets(request, SMALL)
@@ -46,7 +52,7 @@ def parse_large(request: Request, model: type[M]) -> M:
     """Return a chat body: large, and left to the model what it does with unknown fields."""
     octets = _json_octets(request, LARGE)
     if _STRANGE_NUMBER.search(octets):
-        # pydantic reads numbers that no JSON has or no float holds, in schemas say; AWS would refuse what comes of them.
+        # pydantic reads numbers that no JSON has or no float holds, and AWS would refuse what is made of them.
         _large_document(octets)
     return validate(octets, model)
 
@@ -54,6 +60,14 @@ def parse_large(request: Request, model: type[M]) -> M:
 def parse_chat(request: Request) -> dict[str, Any]:
     """Return a chat as the JSON object that it is, to be passed on. Raises `ServiceError` when it is none."""
     return _large_document(_json_octets(request, LARGE))
+
+
+def context_of(body: Mapping[str, Any]) -> Sequence[ContextBlock]:
+    """Return the material that a chat brings under `rolecall`. Raises `ServiceError` with its place."""
+    if body.get("rolecall") is None:
+        return ()
+    held = validate(json.dumps({"rolecall": body["rolecall"]}).encode(), _WithMaterial)
+    return held.rolecall.context or ()
 
 
 def _large_document(octets: bytes) -> dict[str, Any]:

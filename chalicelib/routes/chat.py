@@ -10,6 +10,7 @@ from chalicelib.bedrock.converse import from_converse, to_converse
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.bedrock.operations import CONVERSE, CONVERSE_STREAM
 from chalicelib.bedrock.stream import Chunks
+from chalicelib.chat.prompt import preamble
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
 from chalicelib.routes.codes import envelope
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
     from chalicelib.chat import ChatRequest
     from chalicelib.onboarding.served import Served
     from chalicelib.routes.exchange import Request
+    from chalicelib.settings import Settings
 
 
 class Chat:
     """Answers chats with the session of a connection's role."""
 
-    def __init__(
-        self, sessions: Sessions, wire: Wire, clock: Callable[[], datetime], *, stream_max_seconds: int
-    ) -> None:
+    def __init__(self, sessions: Sessions, wire: Wire, clock: Callable[[], datetime], settings: Settings) -> None:
         self._sessions = sessions
         self._wire = wire
         self._clock = clock
-        self._stream_max_seconds = stream_max_seconds
+        self._most_seconds = float(settings.stream_max_seconds)
+        self._system_prompt = settings.system_prompt
 
     def answer(self, body: ChatRequest, model: str, served: Served, request: Request) -> Reply | EventStream:
         """Answer a chat; `model` is the id that Bedrock knows, in the connection's scope or refused here."""
@@ -47,7 +48,8 @@ class Chat:
         parsed = str(ModelId.parse(model, region=connection.region, account_id=served.grant.role_arn.account_id))
         connection.require_in_scope(parsed)
         guardrail = None if connection.guardrail is None else connection.guardrail.for_converse()
-        translation = to_converse(body, guardrail)
+        context = (body.rolecall.context if body.rolecall is not None else None) or ()
+        translation = to_converse(body, guardrail, preamble=preamble(self._system_prompt, context))
         headers = ignored_header([*ignored, *translation.changed])
         if body.stream:
             return self._streamed(body, parsed, translation, served, request, headers)
@@ -62,11 +64,14 @@ class Chat:
         request: Request,
         headers: dict[str, str],
     ) -> Reply:
-        region = served.connection.region
+        # A whole answer may take as long as a streamed one: the route's integration is the same.
+        region, seconds = served.connection.region, stream_seconds(request, self._most_seconds)
         answer = with_session(
             self._sessions,
             served,
-            lambda credentials: self._wire.call(credentials, region, CONVERSE, model=model, body=translation.body),
+            lambda credentials: self._wire.call(
+                credentials, region, CONVERSE, model=model, body=translation.body, seconds=seconds
+            ),
         )
         completion = from_converse(
             answer.body,
@@ -86,7 +91,7 @@ class Chat:
         request: Request,
         headers: dict[str, str],
     ) -> EventStream:
-        region, seconds = served.connection.region, stream_seconds(request, self._stream_max_seconds)
+        region, seconds = served.connection.region, stream_seconds(request, self._most_seconds)
         events = with_session(
             self._sessions,
             served,

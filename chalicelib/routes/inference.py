@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.bedrock.catalog import of_scope
 from chalicelib.bedrock.catalogs import LIFE_SECONDS, Catalogs
 from chalicelib.chat import ChatRequest
+from chalicelib.chat.prompt import preamble
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
 from chalicelib.identifiers.providers import bare_model
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.routes.chat import Chat
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import EventStream, Request
+    from chalicelib.settings import Settings
 
 PROVIDER: Final = "bedrock/"
 _LISTING_DENIED: Final = frozenset(
@@ -42,12 +44,14 @@ class InferenceRoutes:
 
     def __init__(
         self,
+        settings: Settings,
         served: ServedConnections,
         sessions: Sessions,
         wire: Wire,
         chat: Chat,
         own_keys: OwnKeys,
     ) -> None:
+        self._settings = settings
         self._served = served
         self._sessions = sessions
         self._wire = wire
@@ -62,6 +66,7 @@ class InferenceRoutes:
             boundary.protected("GET", f"/v1/models/{parts}", "models:invoke", self.get)
         boundary.protected("GET", "/v1/connections/{connection_id}/models", "connections:read", self.availability)
         boundary.protected("POST", "/v1/chat/completions", "models:invoke", self.chat)
+        boundary.protected("POST", "/v1/chat/completions/assembled", "operator", self.assembled)
 
     def list(self, request: Request, caller: Caller) -> Reply:
         """List what the connection's role can call, or the key that came with the request."""
@@ -97,22 +102,31 @@ class InferenceRoutes:
         """Answer a chat through Converse, or with the key that came with the request."""
         own = self._own_keys.provider(request)
         if own is not None:
-            return own_key.chat(*own, request)
+            prompt, most = self._settings.system_prompt, float(self._settings.stream_max_seconds)
+            return own_key.chat(*own, request, system_prompt=prompt, most_seconds=most)
         body = _chat_of(request)
+        bare = bare_model(body.model, "bedrock")
         served = self._choose(request, caller)
-        return self._chat.answer(body, self._model_id(body.model, served), served, request)
+        return self._chat.answer(body, self._model_id(bare, served), served, request)
+
+    def assembled(self, request: Request, _: Caller) -> Reply:
+        """Show what a chat becomes before any model sees it: the operator's prompt, the material, the messages."""
+        body = bodies.parse_chat(request)
+        own_key.checked(body)
+        before = preamble(self._settings.system_prompt, bodies.context_of(body))
+        placed = [{"role": "system", "content": text} for text in before]
+        return Reply({"messages": [*placed, *body["messages"]]})
 
     def _choose(self, request: Request, caller: Caller) -> Served:
         served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
         request.notes["connection"] = str(served.connection.id)
         return served
 
-    def _model_id(self, name: str, served: Served) -> str:
+    def _model_id(self, bare: str, served: Served) -> str:
         """Return the id of a model by the name that a chat calls it: its id, or what the customer called a profile.
 
         Only a name costs a look into the catalog; ids may be free text, as listing may be denied.
         """
-        bare = bare_model(name, "bedrock")
         return bare if ModelId.may_be(bare) else self._model(bare, served).id
 
     def _model(self, name: str, served: Served) -> Model:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.bedrock.stream import DONE, PING
 from chalicelib.chat import ChatRequest
+from chalicelib.chat.prompt import preamble
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers.providers import bare_model
 from chalicelib.routes import bodies
 from chalicelib.routes.codes import envelope
 from chalicelib.routes.exchange import EventStream, Reply
 from chalicelib.routes.provider_models import model_rows
-from chalicelib.routes.upstream import ignored_header
+from chalicelib.routes.upstream import PING_SECONDS, ignored_header, stream_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chalicelib.providers.base import Provider
+    from chalicelib.providers.ahead import ReadAhead
+    from chalicelib.providers.base import Provider, Question
     from chalicelib.routes.exchange import Request
 
 
@@ -40,22 +43,28 @@ def get_model(name: str, provider: Provider, wanted: str) -> Reply:
     )
 
 
-def chat(name: str, provider: Provider, request: Request) -> Reply | EventStream:
-    """Answer a chat, whole or as it is made."""
+def chat(
+    name: str, provider: Provider, request: Request, *, system_prompt: str | None, most_seconds: float
+) -> Reply | EventStream:
+    """Answer a chat, whole or as it is made; `most_seconds` is all that it may take."""
+    from chalicelib.providers.base import Question  # noqa: PLC0415  as the provider, loaded when a key has come
+
     request.notes["provider"] = name
     body = bodies.parse_chat(request)
-    model = _checked(body)
-    bare = bare_model(model, name)
+    model = checked(body)
+    before = preamble(system_prompt, bodies.context_of(body))
     if name == "bedrock":
         bodies.parse_large(request, ChatRequest)
+    body.pop("rolecall", None)
+    question = Question(bare_model(model, name), body, tuple(before), stream_seconds(request, most_seconds))
     if body.get("stream") is True:
-        return _stream(provider, bare, body, model, request)
-    answer = provider.chat(bare, body)
+        return _stream(provider, question, model, request)
+    answer = provider.chat(question)
     return Reply({**answer.document, "model": model}, headers=_headers(answer.changed, answer.request_id))
 
 
-def _checked(body: dict[str, Any]) -> str:
-    """Return the model's name. What else is wrong with a chat, the provider says at its place."""
+def checked(body: dict[str, Any]) -> str:
+    """Return the model's name of a chat. What else is wrong with it, the provider says at its place."""
     model, messages = body.get("model"), body.get("messages")
     for field, value in (("model", model), ("messages", messages)):
         if value is None:
@@ -71,30 +80,32 @@ def _checked(body: dict[str, Any]) -> str:
     return model
 
 
-def _stream(provider: Provider, bare: str, body: dict[str, Any], model: str, request: Request) -> EventStream:
+def _stream(provider: Provider, question: Question, model: str, request: Request) -> EventStream:
     """Return the stream, its first chunk already there: what goes wrong before it keeps its status."""
-    answer = provider.stream(bare, body)
-    first = next(answer.chunks, None)
-    headers = {**_headers(answer.changed, answer.request_id), "Cache-Control": "no-store"}
-    return EventStream(_events(first, answer.chunks, model, request), headers, live=request.can_stream)
+    from chalicelib.providers.ahead import ReadAhead  # noqa: PLC0415  see above
 
-
-def _events(
-    first: dict[str, Any] | None, chunks: Iterator[dict[str, Any]], model: str, request: Request
-) -> Iterator[str]:
+    answer = provider.stream(question)
+    ahead = ReadAhead(answer)
     try:
-        if first is not None:
-            yield _event({**first, "model": model})
-        for chunk in chunks:
-            yield _event({**chunk, "model": model})
-        yield "data: [DONE]\n\n"
+        ahead.first()
+    except ServiceError:
+        ahead.close()
+        raise
+    headers = {**_headers(answer.changed, answer.request_id), "Cache-Control": "no-store"}
+    return EventStream(_events(ahead, model, request), headers, live=request.can_stream)
+
+
+def _events(ahead: ReadAhead, model: str, request: Request) -> Iterator[str]:
+    try:
+        for chunk in ahead.within(PING_SECONDS):
+            yield PING if chunk is None else _event({**chunk, "model": model})
+        yield DONE
     except ServiceError as error:
         request.notes["code"] = error.code
         yield _event(envelope(error, request.id))
     finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
+        # Also when the client has gone: the generator is closed, and with it the call at the provider.
+        ahead.close()
 
 
 def _event(document: dict[str, Any]) -> str:

@@ -61,7 +61,7 @@ def check_native(request: dict[str, Any], model: Model, *, streaming: bool = Fal
         _tools(request, chat, streaming=streaming)
     check_turns(request["messages"], chat)
     check_content(request["messages"], chat, with_text=False)
-    _sampling(request, chat)
+    _sampling(request, model, chat)
     _output_format(request, chat)
     _thinking(request, chat)
     _caching(request, chat)
