@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LEAST_BUDGET: Final = 1024
 """Tokens; Claude takes no smaller budget (Anthropic's API reference, extended thinking)."""
-_BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32000}
+_BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576}
 _THREE: Final = {"minimal": "low", "xhigh": "high"}
 """Efforts by the next one that a scale of low, medium and high has."""
 

@@ -27,7 +27,7 @@ def _translated(model: str = BUDGET, **fields: Any) -> Any:
 
 EFFORTS = {
     "Claude by a budget": (BUDGET, "low", {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
-    "Claude by a large budget": (BUDGET, "xhigh", {"thinking": {"type": "enabled", "budget_tokens": 32000}}),
+    "Claude by a large budget": (BUDGET, "xhigh", {"thinking": {"type": "enabled", "budget_tokens": 24576}}),
     "Claude that judges itself": (
         "global.anthropic.claude-sonnet-4-6",
         "medium",
