@@ -53,6 +53,7 @@ _BETAS: Final = frozenset(
 """Beta features that Bedrock knows (github.com/BerriAI/litellm/pull/19877 and
 github.com/router-for-me/CLIProxyAPI/issues/4750). It refuses a request that names another, and coding agents name all
 that they know: the rest is left out."""
+_SCOPES: Final = "prompt-caching-scope-2026-01-05"
 _EAGER: Final = "fine-grained-tool-streaming-2025-05-14"
 _DEFERRED: Final = "tool-search-tool-2025-10-19"
 _BETA: Final = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
@@ -129,9 +130,29 @@ def _native(document: Mapping[str, Any], betas: Sequence[str], passed: frozenset
     ignored += [f"anthropic-beta {beta}" for beta in named if beta not in _BETAS]
     if "tools" in body:
         body["tools"] = [_fitted(tool, known, ignored) for tool in body["tools"]]
+    if _SCOPES in named:
+        body |= {name: _unscoped(body[name]) for name in ("system", "tools", "messages") if name in body}
     if known:
         body["anthropic_beta"] = known
     return NativeRequest({"anthropic_version": VERSION, **body}, tuple(dict.fromkeys(ignored)))
+
+
+def _unscoped(value: Any) -> Any:
+    """Return blocks without the scope of their cache points: Bedrock takes the points, and refuses this of them.
+
+    It says who may share what is cached (github.com/BerriAI/litellm/pull/35724), and comes with its feature alone.
+    """
+    if isinstance(value, list):
+        return [_unscoped(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    point, content = value.get("cache_control"), value.get("content")
+    changed = {}
+    if isinstance(point, dict) and "scope" in point:
+        changed["cache_control"] = {name: part for name, part in point.items() if name != "scope"}
+    if isinstance(content, list):
+        changed["content"] = _unscoped(content)
+    return {**value, **changed} if changed else value
 
 
 def _fitted(tool: dict[str, Any], betas: list[str], ignored: list[str]) -> dict[str, Any]:

@@ -169,6 +169,8 @@ def _blocks(content: object, where: str) -> list[dict[str, Any]]:
     for at, part in enumerate(content):
         made.append(_block(part, f"{where}.{at}"))
         if part.get("cache_control"):
+            if "scope" in part["cache_control"]:
+                raise model_refused(f"{where}.{at}.cache_control.ephemeral.scope: Extra inputs are not permitted")
             made.append({"cachePoint": {"type": "default"}})
     return made
 

@@ -75,6 +75,30 @@ def test_deferring_needs_its_feature() -> None:
     assert (body["tools"], ignored) == ([{"name": "a"}, {"name": "b"}], ("tools.defer_loading",))
 
 
+def test_the_scope_of_a_cache_point_is_left_out_wherever_one_stands() -> None:
+    """In the system's text, in tools, in messages and in what tools answered; only there, and only with its feature."""
+    point = {"type": "ephemeral", "ttl": "1h"}
+    scoped, plain = {"cache_control": {**point, "scope": "global"}}, {"cache_control": point}
+
+    def asked(cached: dict[str, Any]) -> dict[str, Any]:
+        call = {"type": "tool_use", "id": "1", "name": "a", "input": {"cache_control": {"scope": "mine"}}, **cached}
+        result = {"type": "tool_result", "tool_use_id": "1", "content": [{"type": "text", "text": "x", **cached}]}
+        messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": [call]}]
+        return {
+            "max_tokens": 5,
+            "messages": [*messages, {"role": "user", "content": [result]}],
+            "system": [{"type": "text", "text": "x", **cached}],
+            "tools": [{"name": "a", **cached}],
+        }
+
+    body, ignored = to_invoke(asked(scoped), ["prompt-caching-scope-2026-01-05"])
+    without, _ = to_invoke(asked(scoped))
+
+    assert body == {"anthropic_version": VERSION, **asked(plain)}
+    assert ignored == ("anthropic-beta prompt-caching-scope-2026-01-05",)
+    assert without == {"anthropic_version": VERSION, **asked(scoped)}
+
+
 @pytest.mark.parametrize("betas", [["a b"], ["x" * 101], ["a\r\nb"], [",".join(f"a{n}" for n in range(51))]])
 def test_what_is_no_flag_is_refused(betas: list[str]) -> None:
     """A header is as foreign as a body."""

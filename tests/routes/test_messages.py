@@ -300,6 +300,49 @@ def test_hints_of_tools_that_bedrock_refuses_reach_it_as_it_takes_them(tenant: O
     assert counted.status == 200
 
 
+AGENTS_FLAGS = (
+    "claude-code-20250219,oauth-2025-04-20,interleaved-thinking-2025-05-14,context-management-2025-06-27,"
+    "prompt-caching-scope-2026-01-05,structured-outputs-2025-12-15,fast-mode-2026-02-01,redact-thinking-2026-02-12"
+)
+"""What a coding agent names in each request (github.com/router-for-me/CLIProxyAPI/issues/4750)."""
+
+
+def test_a_request_as_coding_agents_make_it_is_answered(tenant: Onboarding) -> None:
+    """With all that they send unasked: nothing of it is refused, and what has no effect is named."""
+    body = {
+        "model": HAIKU,
+        "max_tokens": 32000,
+        "stream": True,
+        "system": [
+            {"type": "text", "text": "You are an agent."},
+            {"type": "text", "text": "Be exact.", "cache_control": {"type": "ephemeral", "scope": "global"}},
+        ],
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "<system-reminder>Be kind.</system-reminder>"},
+                    {"type": "text", "text": "Read the file.", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+                ],
+            }
+        ],
+        "tools": [{**WEATHER, "name": "Read", "eager_input_streaming": True}, {**WEATHER, "defer_loading": True}],
+        "metadata": {"user_id": "user_1_account__session_2"},
+        "thinking": {"type": "enabled", "budget_tokens": 31999},
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        "speed": "standard",
+    }
+    answer = _post(tenant, body, "/v1/messages?beta=true", anthropic_beta=AGENTS_FLAGS)
+
+    assert answer.status == 200
+    assert answer.text.rstrip().endswith('data: {"type":"message_stop"}')
+    assert '"name":"Read"' in answer.text
+    assert answer.headers["Rolecall-Ignored-Fields"] == (
+        "speed, anthropic-beta oauth-2025-04-20, anthropic-beta prompt-caching-scope-2026-01-05,"
+        " anthropic-beta fast-mode-2026-02-01, anthropic-beta redact-thinking-2026-02-12, tools.defer_loading"
+    )
+
+
 REFUSED_FIELDS = ["mcp_servers", "container", "fallbacks", "thread", "output_format"]
 
 

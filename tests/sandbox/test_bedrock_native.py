@@ -98,6 +98,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
         "Input tag 'web_search_20250305' found",
     ),
+    "a cache point with a scope": (
+        {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "scope": "global"}}]},
+        "system.0.cache_control.ephemeral.scope: Extra inputs are not permitted",
+    ),
     "a field of tools that Bedrock has not": (
         {"tools": [{"name": "a", "input_schema": {"type": "object"}, "eager_input_streaming": True}]},
         "tools.0.custom.eager_input_streaming: Extra inputs are not permitted",
