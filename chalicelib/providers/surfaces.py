@@ -36,12 +36,17 @@ class Surface:
     list_header: str
     chat_path: str
     chat_header: str
+    embeddings_path: str
     read: Callable[[object, ModelRule], list[ProviderModel]]
     probes: tuple[str, ...] = ()
 
     def path_of_chat(self, model: str) -> str:
         """Return the path of a chat with a model or deployment."""
         return self.chat_path.replace("{model}", quote(model, safe="-_."))
+
+    def path_of_embeddings(self, model: str) -> str:
+        """Return the path of embeddings with a model or deployment."""
+        return self.embeddings_path.replace("{model}", quote(model, safe="-_."))
 
 
 def key_header(name: str, key: str) -> dict[str, str]:
@@ -102,6 +107,7 @@ SURFACES: Final = {
         list_header="Authorization",
         chat_path="/v1/chat/completions",
         chat_header="Authorization",
+        embeddings_path="/v1/embeddings",
         read=_of_openai,
         probes=("gpt-4.1-nano", "gpt-4o-mini", "gpt-3.5-turbo", "gpt-"),
     ),
@@ -111,6 +117,7 @@ SURFACES: Final = {
         list_header="x-goog-api-key",
         chat_path="/v1beta/openai/chat/completions",
         chat_header="Authorization",
+        embeddings_path="/v1beta/openai/embeddings",
         read=_of_google,
         probes=("flash-lite", "flash"),
     ),
@@ -120,6 +127,7 @@ SURFACES: Final = {
         list_header="api-key",
         chat_path=f"/openai/deployments/{{model}}/chat/completions?api-version={AZURE_API}",
         chat_header="api-key",
+        embeddings_path=f"/openai/deployments/{{model}}/embeddings?api-version={AZURE_API}",
         read=lambda _, __: [],
     ),
 }

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from chalicelib.providers.anthropic_messages import AnthropicMessages
     from chalicelib.providers.base import Provider
     from chalicelib.providers.bedrock import Bedrock
-    from chalicelib.providers.credentials import ApiKey, AwsKeys, BedrockKey, Credential
+    from chalicelib.providers.credentials import ApiKey, AwsKeys, AzureKey, BedrockKey, Credential
+    from chalicelib.providers.openai_embeddings import OpenAiEmbeddings
     from chalicelib.providers.outgoing import Outgoing
     from chalicelib.routes.exchange import Request
     from chalicelib.settings import Settings
@@ -107,6 +108,12 @@ class OwnKeys:
         from chalicelib.providers.anthropic_messages import AnthropicMessages  # noqa: PLC0415
 
         return AnthropicMessages(credential, self._way_out())
+
+    def embeddings(self, credential: ApiKey | AzureKey) -> OpenAiEmbeddings:
+        """Return what embeds on OpenAI's wire with this key. Opens nothing."""
+        from chalicelib.providers.openai_embeddings import OpenAiEmbeddings  # noqa: PLC0415
+
+        return OpenAiEmbeddings(credential, self._way_out())
 
     def _way_out(self) -> Outgoing:
         if self._outgoing is None:

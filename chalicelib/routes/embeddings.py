@@ -1,4 +1,4 @@
-"""OpenAI's embeddings over HTTP, for Titan's and Cohere's models, through a connection or with keys of AWS."""
+"""OpenAI's embeddings over HTTP: of Titan and Cohere through a connection or keys of AWS, of others with their keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from chalicelib.bedrock.embeddings import INPUT_TYPES, embed, family_of
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers.providers import bare_model
-from chalicelib.routes import bodies
+from chalicelib.routes import bodies, own_embeddings
 from chalicelib.routes.exchange import Reply
 from chalicelib.routes.upstream import aws_request_id, ignored_header
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.signing import Signer
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
+    from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import Request
     from chalicelib.routes.upstream import Accounts
 
@@ -48,9 +49,10 @@ class _Asked(NamedTuple):
 class EmbeddingsRoutes:
     """The view."""
 
-    def __init__(self, accounts: Accounts, invoker: Invoker) -> None:
+    def __init__(self, accounts: Accounts, invoker: Invoker, own_keys: OwnKeys) -> None:
         self._accounts = accounts
         self._invoker = invoker
+        self._own_keys = own_keys
 
     def register(self, boundary: Boundary) -> None:
         """Add the route."""
@@ -58,7 +60,11 @@ class EmbeddingsRoutes:
 
     def embeddings(self, request: Request, caller: Caller) -> Reply:
         """Answer a vector for each text."""
-        asked = _read(bodies.parse_chat(request))
+        document = bodies.parse_chat(request)
+        key = self._own_keys.sent(request)
+        if key is not None and (key.provider == "azure" or key.provider in {"openai", "google"}):
+            return own_embeddings.embeddings(self._own_keys.embeddings(key), key.provider, document, request)
+        asked = _read(document)
         account = self._accounts.of(request, caller, route="Titan's and Cohere's embedding models")
         place, model = account.place, account.model(bare_model(asked.model, "bedrock"))
         family = family_of(

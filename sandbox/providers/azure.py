@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.providers.chats import BadChatError, check, streamed, whole
 from sandbox.providers.server import Asked, FakeProvider, Told
+from sandbox.providers.vectors import embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ _DEPLOYMENTS_VERSION: Final = "api-version=2023-03-15-preview"
 _DEPLOYED: Final = {"team-chat": "gpt-4o", "cheap": "gpt-4o-mini", "vectors": "text-embedding-3-small"}
 _BASE: Final = {"gpt-4o-2024-08-06": True, "gpt-4o-mini-2024-07-18": True, "text-embedding-3-small-1": False}
 _CHAT: Final = re.compile(r"/openai/deployments/([^/]+)/chat/completions")
+_EMBED: Final = re.compile(r"/openai/deployments/([^/]+)/embeddings")
 
 
 class FakeAzure(FakeProvider):
@@ -58,6 +60,9 @@ class FakeAzure(FakeProvider):
             return Told(200, {"object": "list", "data": [_deployment(*row) for row in _DEPLOYED.items()]})
         if asked.method == "POST" and chat is not None and asked.query == _VERSION:
             return self._chat(asked, chat[1])
+        embed = _EMBED.fullmatch(asked.path)
+        if asked.method == "POST" and embed is not None and asked.query == _VERSION and embed[1] in _DEPLOYED:
+            return embeddings(asked.document, _DEPLOYED[embed[1]])
         return _error(404, "404", "Resource not found")
 
     def error_event(self) -> str:

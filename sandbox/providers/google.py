@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from sandbox.providers.answers import Question, say
 from sandbox.providers.chats import BadChatError, check, streamed, whole
 from sandbox.providers.server import Asked, FakeProvider, Told
+from sandbox.providers.vectors import embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,7 @@ _MODELS: Final[dict[str, tuple[str, ...]]] = {
 }
 _CONTENT: Final = re.compile(r"/v1(?:beta)?/models/([^/:]+):(generateContent|streamGenerateContent)")
 _CHAT: Final = "/v1beta/openai/chat/completions"
+_EMBED: Final = "/v1beta/openai/embeddings"
 _REASONS: Final = {"max_tokens": "MAX_TOKENS"}
 
 
@@ -63,6 +65,11 @@ class FakeGoogle(FakeProvider):
         if asked.path == _CHAT and asked.method == "POST":
             told = self._chat(asked)
             return told if told.status == 200 else Told(told.status, [told.document])
+        if asked.path == _EMBED and asked.method == "POST" and isinstance(asked.document, dict):
+            model = str(asked.document.get("model"))
+            if "embedContent" not in _MODELS.get(model, ()):
+                return Told(404, [error(404, "NOT_FOUND", f"models/{model} is not found.").document])
+            return embeddings(asked.document, model)
         if asked.switch == "restricted" and asked.method == "GET":
             message = "Requests to this API generativelanguage.googleapis.com method ListModels are blocked."
             return error(403, "PERMISSION_DENIED", message, "API_KEY_SERVICE_BLOCKED")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sandbox.providers.chats import CREATED, BadChatError, check, streamed, whole
 from sandbox.providers.server import Asked, FakeProvider, Told
+from sandbox.providers.vectors import embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +63,9 @@ class FakeOpenAi(FakeProvider):
             return Told(200, _row(name)) if name in self.MODELS else _no_model(name)
         if asked.path == "/v1/chat/completions" and asked.method == "POST":
             return self._chat(asked)
+        if asked.path == "/v1/embeddings" and asked.method == "POST":
+            model = str(asked.document.get("model")) if isinstance(asked.document, dict) else ""
+            return embeddings(asked.document, model) if model in self.MODELS else _no_model(model)
         return error(404, f"Invalid URL ({asked.method} {asked.path})", "invalid_request_error", None)
 
     def error_event(self) -> str:

@@ -15,6 +15,7 @@ from langchain_openai import OpenAIEmbeddings
 
 from sandbox.bedrock.embeddings import vector
 from sandbox.bedrock.tokens import tokens_of
+from sandbox.providers import AZURE_HOST
 from tests.far_customer import Api, Onboarding
 
 if TYPE_CHECKING:
@@ -259,8 +260,8 @@ def test_scope_and_connection_hold_as_for_chats(world: World, tenant: Onboarding
     assert (foreign.status, foreign.error["code"]) == (404, "connection_not_found")
 
 
-def test_keys_of_aws_embed_and_other_keys_do_not(world: World) -> None:
-    """The account of the keys; a key of another provider is sent to nobody."""
+def test_keys_of_aws_embed_through_bedrock(world: World) -> None:
+    """In the account of the keys, and without a connection."""
     api = Api(world.gateway.url, world.issuer.token("own-embeddings"))
     keys = world.accounts.customer
     aws = {
@@ -269,13 +270,67 @@ def test_keys_of_aws_embed_and_other_keys_do_not(world: World) -> None:
         "Rolecall-AWS-Secret-Access-Key": keys.secret_access_key,
         "Rolecall-Region": "us-east-1",
     }
-    other = {"Rolecall-Provider": "openai", "Rolecall-Provider-Key": world.providers.openai.key}
-    body = {"model": TITAN, "input": "The river"}
-    fine = api.call("POST", "/v1/embeddings", body, headers=aws)
-    refused = api.call("POST", "/v1/embeddings", body, headers=other)
+    answer = api.call("POST", "/v1/embeddings", {"model": TITAN, "input": "The river"}, headers=aws)
 
-    assert fine.json["data"][0]["embedding"] == vector("The river", 1024)
-    assert (refused.status, refused.error["code"]) == (400, "provider_not_supported")
+    assert answer.json["data"][0]["embedding"] == vector("The river", 1024)
+
+
+OWN = {"openai": "text-embedding-3-small", "google": "gemini-embedding-001", "azure": "vectors"}
+
+
+def _own(world: World, provider: str, switch: str | None = None) -> dict[str, str]:
+    fake: Any = getattr(world.providers, provider)
+    key = fake.key if switch is None else fake.key_for(switch)
+    headers = {"Rolecall-Provider": provider, "Rolecall-Provider-Key": key}
+    return headers | ({"Rolecall-Azure-Endpoint": f"https://{AZURE_HOST}"} if provider == "azure" else {})
+
+
+@pytest.mark.parametrize(("provider", "model"), OWN.items(), ids=OWN)
+def test_a_key_of_another_provider_embeds_there(world: World, provider: str, model: str) -> None:
+    """By OpenAI's own client, in its encoding; what the provider has not is named and not sent on."""
+    token = world.issuer.token("own-embeddings")
+    headers = _own(world, provider)
+    with openai.OpenAI(base_url=f"{world.gateway.url}/v1", api_key=token, max_retries=0) as client:
+        raw = client.embeddings.with_raw_response.create(
+            model=f"{provider}/{model}",
+            input=TEXTS,
+            dimensions=256,
+            extra_headers=headers,
+            extra_body={"input_type": "search_query"},
+        )
+    made = raw.parse()
+
+    for row, text in zip(made.data, TEXTS, strict=True):
+        assert row.embedding == pytest.approx(vector(text, 256), rel=1e-6, abs=1e-9)
+    assert made.model == f"{provider}/{model}"
+    assert made.usage.total_tokens == sum(map(tokens_of, TEXTS))
+    assert raw.headers["rolecall-ignored-fields"] == "input_type"
+
+
+@pytest.mark.parametrize("provider", OWN)
+def test_what_another_provider_refuses_is_told_as_ours(world: World, provider: str) -> None:
+    """A model that it has not, a key that it throttles, and a name that would lead elsewhere in its address."""
+    api = Api(world.gateway.url, world.issuer.token("own-embeddings"))
+
+    def asked(model: object, switch: str | None = None) -> tuple[int, str]:
+        body = {"model": model, "input": "a"}
+        answer = api.call("POST", "/v1/embeddings", body, headers=_own(world, provider, switch))
+        return answer.status, answer.error["code"]
+
+    assert asked("made-up")[0] == 404
+    assert asked(OWN[provider], "rate-limited") == (429, "rate_limit_exceeded")
+    assert asked("../../v1/files") == asked("a?b=c") == (422, "invalid_model_id")
+    assert asked(5) == (400, "invalid_type")
+    assert asked(None) == (400, "missing_field")
+
+
+def test_a_key_of_a_provider_without_embeddings_is_sent_to_nobody(world: World) -> None:
+    """Anthropic has none."""
+    api = Api(world.gateway.url, world.issuer.token("own-embeddings"))
+    headers = {"Rolecall-Provider": "anthropic", "Rolecall-Provider-Key": world.providers.anthropic.key}
+    answer = api.call("POST", "/v1/embeddings", {"model": "claude-x", "input": "a"}, headers=headers)
+
+    assert (answer.status, answer.error["code"]) == (400, "provider_not_supported")
 
 
 def test_the_guardrail_of_a_connection_goes_with_them(world: World) -> None:
