@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint fix lock package clean
+.PHONY: help demo serve test lint fix bench lock package clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -32,6 +32,9 @@ lint: $(READY) ## Check style and types
 fix: $(READY) ## Mend what can be mended by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+bench: $(READY) ## Measure against raw boto3 and print the table (ROWS=1,3 for some; README=1: into README.md)
+	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(if $(README),--readme)
 
 lock: $(READY) ## Resolve the dependencies of pyproject.toml anew into the two requirements files
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --custom-compile-command "make lock" \

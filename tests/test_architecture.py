@@ -65,7 +65,9 @@ def test_imports_go_in_one_direction(path: Path) -> None:
 def test_what_is_deployed_needs_nothing_of_the_sandbox(path: Path) -> None:
     """The sandbox, moto and the test tools are never imported by what is deployed."""
     forbidden = {
-        name for name in _imports(path) if name.split(".")[0] in {"sandbox", "moto", "werkzeug", "tests", "pytest"}
+        name
+        for name in _imports(path)
+        if name.split(".")[0] in {"sandbox", "bench", "moto", "werkzeug", "tests", "pytest"}
     }
 
     assert forbidden == set()

@@ -1,0 +1,134 @@
+"""Rows 12 and 13: many tenants in one process, and one whose STS hangs."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import statistics
+import threading
+import time
+import tracemalloc
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from bench.measuring import Reading, differences, interleaved, milliseconds, p50, percentile
+from bench.rows.row import Row, Target
+from bench.service import chat_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench.service import Event
+    from bench.stage import Stage
+
+_ROLES: Final = 200
+_CLIENTS_HELD: Final = 10
+_SWITCHES: Final = 50
+_HANGING_CHATS: Final = 8
+_WARM_CHATS: Final = 100
+_FIRST_CHATS: Final = 4
+_ROUNDS: Final = 10
+_SWITCHING_ROUNDS: Final = 40
+
+
+def _held(stage: Stage) -> list[Reading]:
+    rolecall = stage.new_service()
+    events = [chat_event(token) for token in stage.tokens(_ROLES)]
+    rolecall.chat(chat_event(stage.token()))
+    ours = _kept(lambda: deque(map(rolecall.chat, events), maxlen=0)) / _ROLES
+    # One client of a role's keys, with whatever boto3 shares between clients already there.
+    stage.boto3.chat()
+    theirs = _kept(lambda: [stage.boto3.another_client() for _ in range(_CLIENTS_HELD)]) / _CLIENTS_HELD
+
+    turns = itertools.cycle(events[:50])
+    figures = interleaved(
+        {
+            "others": lambda: _cpu(lambda: rolecall.chat(next(turns))),
+            "same": lambda: _cpu(lambda: rolecall.chat(events[0])),
+        },
+        rounds=_SWITCHING_ROUNDS,
+    )
+    return [
+        Reading.exact(ours / 1024, f"boto3's client {theirs / 1024:.0f}"),
+        Reading.of(differences(figures["others"], figures["same"])),
+    ]
+
+
+def _kept(work: Callable[[], object]) -> float:
+    """Return the octets that are still held after a piece of work, its result included."""
+    gc.collect()
+    tracemalloc.start()
+    result = work()
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    del result
+    return held
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    """Return the microseconds of CPU that one of many takes."""
+    times = []
+    for _ in range(_SWITCHES):
+        before = time.thread_time()
+        work()
+        times.append((time.thread_time() - before) * 1e6)
+    return statistics.median(times)
+
+
+def _hanging(stage: Stage) -> list[Reading]:
+    rolecall = stage.new_service()
+    warm = chat_event(stage.token())
+    hanging = iter([chat_event(token) for token in stage.tokens(_ROUNDS + 1, "Hanging")])
+    fresh = iter([chat_event(token) for token in stage.tokens(2 * _FIRST_CHATS * (_ROUNDS + 1))])
+    first_alone: list[float] = []
+    first_beside: list[float] = []
+
+    def alone() -> float:
+        first_alone.append(_first_chats(rolecall.chat, fresh))
+        return percentile([milliseconds(lambda: rolecall.chat(warm)) for _ in range(_WARM_CHATS)], 0.95)
+
+    def beside() -> float:
+        stuck = next(hanging)
+        threads = [threading.Thread(target=rolecall.chat, args=(stuck,)) for _ in range(_HANGING_CHATS)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.1)
+        first_beside.append(_first_chats(rolecall.chat, fresh))
+        warm_p95 = percentile([milliseconds(lambda: rolecall.chat(warm)) for _ in range(_WARM_CHATS)], 0.95)
+        if not all(thread.is_alive() for thread in threads):
+            raise AssertionError("the other tenant's chats ended before ours were measured")
+        for thread in threads:
+            thread.join()
+        return warm_p95
+
+    figures = interleaved({"alone": alone, "beside": beside}, rounds=_ROUNDS)
+    return [
+        Reading.of(differences(figures["beside"], figures["alone"])),
+        Reading.of(differences(first_beside[1:], first_alone[1:])),
+    ]
+
+
+def _first_chats(chat: Callable[[Event], None], fresh: Iterator[Event]) -> float:
+    return p50(lambda: chat(next(fresh)), _FIRST_CHATS)
+
+
+HELD: Final = Row(
+    12,
+    (
+        Target("memory for each role that is held", must=16, goal=4, unit="KB"),
+        Target("a chat for another role than the last: CPU added", must=None, goal=5, unit="µs"),
+    ),
+    f"What Python still holds after a chat with each of {_ROLES} roles: session, grant, connection, caller. For boto3 "
+    "one client each. Then chats of 50 roles by turns, beside chats of one.",
+    _held,
+)
+HANGING: Final = Row(
+    13,
+    (
+        Target("another tenant's STS hangs: added to a warm chat, p95", must=20, goal=5, unit="ms"),
+        Target("the same: added to someone's first chat, p50", must=20, goal=5, unit="ms"),
+    ),
+    f"STS takes 2 s for one tenant, {_HANGING_CHATS} of whose chats wait for it, while others chat.",
+    _hanging,
+)
