@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import botocore
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     NameResolutionError,
@@ -22,8 +23,8 @@ from urllib3.util import make_headers, parse_url
 if TYPE_CHECKING:
     from urllib3.exceptions import HTTPError
 
-_HOSTS: Final = 64
-"""Two hosts for each region."""
+_HOSTS: Final = 256
+"""More than there are: a few hosts for each region. One that is forgotten is closed, also to who still holds it."""
 _KEPT: Final = 64
 """Idle connections kept for each host. More than that may be open at once: nobody waits for a slot."""
 _KINDS: Final = (
@@ -34,20 +35,58 @@ _KINDS: Final = (
 )
 
 
+class _Connection(HTTPConnection):
+    """Sends a request in one piece, as botocore does: head and body apart wake the far side twice for each call."""
+
+    _pieces: list[bytes] | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request."""
+        self._pieces = []
+        try:
+            super().request(*args, **kwargs)
+            whole = b"".join(self._pieces)
+        finally:
+            self._pieces = None
+        self.send(whole)
+
+    def send(self, data: Any) -> None:
+        """Send octets, or keep them while a request is put together. Only what we send ourselves comes here: octets."""
+        if self._pieces is None:
+            super().send(data)
+        else:
+            self._pieces.append(data)
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
 def pool(proxy: str | None) -> urllib3.PoolManager:
     """Return a pool for all hosts and tenants that never tries again, follows a redirect or reads the environment."""
     if proxy is None:
-        return urllib3.PoolManager(num_pools=_HOSTS, maxsize=_KEPT, retries=False, ssl_context=tls())
-    login = parse_url(proxy).auth
-    return urllib3.ProxyManager(
-        proxy,
-        num_pools=_HOSTS,
-        maxsize=_KEPT,
-        proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
-        proxy_ssl_context=tls(),
-        retries=False,
-        ssl_context=tls(),
-    )
+        made = urllib3.PoolManager(num_pools=_HOSTS, maxsize=_KEPT, retries=False, ssl_context=tls())
+    else:
+        login = parse_url(proxy).auth
+        made = urllib3.ProxyManager(
+            proxy,
+            num_pools=_HOSTS,
+            maxsize=_KEPT,
+            proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
+            proxy_ssl_context=tls(),
+            retries=False,
+            ssl_context=tls(),
+        )
+    made.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    return made
 
 
 @lru_cache(maxsize=1)

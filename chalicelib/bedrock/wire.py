@@ -73,6 +73,7 @@ class Wire:
         self._endpoint = endpoint
         self._clock = clock
         self._pool = pool(proxy)
+        self._hosts: dict[str, urllib3.HTTPConnectionPool] = {}
 
     def call(
         self,
@@ -178,9 +179,10 @@ class Wire:
             service=operation.signed_as,
         )
         try:
-            return self._pool.urlopen(
+            host, target = self._host_of(request.url)
+            return host.urlopen(
                 operation.method,
-                request.url,
+                target,
                 body=request.body or None,
                 headers=headers,
                 redirect=False,
@@ -190,6 +192,15 @@ class Wire:
             )
         except HTTPError as error:
             raise Unreachable(operation.service, operation.name, kind_of(error)) from error
+
+    def _host_of(self, url: str) -> tuple[urllib3.HTTPConnectionPool, str]:
+        """Return the connections to a host, and what to ask it for: urllib3 would take the address apart each time."""
+        base = url[: url.index("/", len("https://"))]
+        host = self._hosts.get(base)
+        if host is None:
+            # Two threads may ask at once: the pool gives both the same.
+            host = self._hosts[base] = self._pool.connection_from_url(base)
+        return host, url[len(base) :]
 
     def _read_or_close(self, response: urllib3.BaseHTTPResponse, operation: Operation, deadline: float) -> bytes:
         try:

@@ -178,7 +178,7 @@ def _call(host: str = "acme.openai.azure.com") -> Call:
     return Call("azure", "list models", "GET", AzureEndpoint(host), "/x", {"api-key": "secret"}, seconds=2)
 
 
-class _TlsServer:
+class TlsServer:
     """Takes connections, and keeps the name that each asked for and the request."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -233,7 +233,7 @@ HOST = "acme.openai.azure.com"
 
 def test_the_address_is_connected_to_and_the_name_is_kept(tmp_path: Path) -> None:
     """Nothing is looked up a second time; the server hears the resource's name, and must have a certificate for it."""
-    server = _TlsServer(tmp_path, HOST)
+    server = TlsServer(tmp_path, HOST)
     context = ssl.create_default_context(cafile=str(server.certificate))
     pools = urllib3.PoolManager(retries=False, ssl_context=context)
     try:
@@ -250,7 +250,7 @@ def test_the_address_is_connected_to_and_the_name_is_kept(tmp_path: Path) -> Non
 
 def test_a_server_with_another_certificate_gets_no_key(tmp_path: Path) -> None:
     """Whoever answers at the address without being the resource is not spoken to."""
-    server = _TlsServer(tmp_path, "other.openai.azure.com")
+    server = TlsServer(tmp_path, "other.openai.azure.com")
     context = ssl.create_default_context(cafile=str(server.certificate))
     pools = urllib3.PoolManager(retries=False, ssl_context=context)
     try:
