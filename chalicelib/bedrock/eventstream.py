@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import struct
 from binascii import crc32
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LARGEST_FRAME: Final = 16 * 1024 * 1024
 """Octets of one frame; AWS's own bound for a message (Smithy: 16 MiB of payload, 128 KiB of headers)."""
@@ -30,7 +34,7 @@ class FrameError(Exception):
 class Frame(NamedTuple):
     """One message: headers by name, and the payload. A time is in milliseconds since 1970, a UUID sixteen octets."""
 
-    headers: dict[str, HeaderValue]
+    headers: Mapping[str, HeaderValue]
     payload: bytes
 
 
@@ -42,27 +46,31 @@ class Decoder:
 
     def feed(self, octets: bytes) -> list[Frame]:
         """Return the frames that are complete with these octets."""
-        buffer = self._buffer
-        buffer += octets
+        # As good as always a piece holds whole frames, and nothing need be put together.
+        waiting = bool(self._buffer)
+        self._buffer += octets if waiting else b""
+        data = self._buffer if waiting else octets
         found = []
-        at, size = 0, len(buffer)
+        at, size = 0, len(data)
         while size - at >= _PRELUDE.size:
-            total, in_headers, prelude_crc = _PRELUDE.unpack_from(buffer, at)
-            if crc32(buffer[at : at + 8]) != prelude_crc:
+            total, in_headers, prelude_crc = _PRELUDE.unpack_from(data, at)
+            if crc32(data[at : at + 8]) != prelude_crc:
                 raise FrameError("the checksum of a prelude is wrong")
             if not in_headers + _OVERHEAD <= total <= LARGEST_FRAME + LARGEST_HEADERS or in_headers > LARGEST_HEADERS:
                 raise FrameError(f"a frame of {total} octets with {in_headers} of headers")
             if size - at < total:
                 break
             end = at + total - _CRC.size
-            message = bytes(buffer[at:end])
-            if crc32(message) != _CRC.unpack_from(buffer, end)[0]:
+            message = bytes(data[at:end])
+            if crc32(message) != _CRC.unpack_from(data, end)[0]:
                 raise FrameError("the checksum of a frame is wrong")
             payload_at = _PRELUDE.size + in_headers
-            found.append(Frame(_headers(message, _PRELUDE.size, payload_at), message[payload_at:]))
+            found.append(Frame(_headers(message[_PRELUDE.size : payload_at]), message[payload_at:]))
             at += total
-        if at:
-            del buffer[:at]
+        if waiting:
+            del self._buffer[:at]
+        else:
+            self._buffer += data[at:]
         return found
 
     def end(self) -> None:
@@ -71,8 +79,11 @@ class Decoder:
             raise FrameError(f"the stream ended within a frame, after {len(self._buffer)} octets of it")
 
 
-def _headers(message: bytes, at: int, end: int) -> dict[str, HeaderValue]:
+@lru_cache(maxsize=64)
+def _headers(message: bytes) -> Mapping[str, HeaderValue]:
+    """Return the headers of a frame. A stream has about five kinds of events, each with the same octets every time."""
     headers: dict[str, HeaderValue] = {}
+    at, end = 0, len(message)
     try:
         while at < end:
             name_end = at + 1 + message[at]

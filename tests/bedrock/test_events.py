@@ -1,0 +1,119 @@
+"""The events of a stream: each as soon as it is there, none lost, and no more ahead of a slow client than fits."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.bedrock.failures import Unreachable
+from chalicelib.bedrock.operations import CONVERSE_STREAM
+from chalicelib.bedrock.signing import Credentials
+from chalicelib.bedrock.wire import Wire
+from tests.bedrock.test_eventstream import frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from chalicelib.bedrock.events import Events
+
+CREDENTIALS = Credentials("AKIDEXAMPLE", "secret", "token")
+CHUNKED = "Transfer-Encoding: chunked"
+UNTIL_CLOSE = "Connection: close"
+
+
+def event(name: str, body: object) -> bytes:
+    """Return the frame of an event."""
+    return frame({":message-type": "event", ":event-type": name}, json.dumps(body).encode())
+
+
+@pytest.fixture
+def stream() -> Iterator[Callable[[str, Iterable[bytes]], Events]]:
+    """Give a function that has a far side send pieces, under a header that says how, and returns the stream of them."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    begun: list[Events] = []
+
+    def send(framing: str, pieces: Iterable[bytes]) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+            for piece in pieces:
+                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == CHUNKED else piece)
+            connection.sendall(b"0\r\n\r\n" if framing == CHUNKED else b"")
+
+    def start(framing: str, pieces: Iterable[bytes]) -> Events:
+        threading.Thread(target=send, args=(framing, pieces), daemon=True).start()
+        wire = Wire(endpoint=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        arguments: dict[str, Any] = {"model": "m", "body": {"messages": []}, "seconds": 30.0}
+        begun.append(wire.stream(CREDENTIALS, "us-east-1", CONVERSE_STREAM, **arguments))
+        return begun[-1]
+
+    yield start
+    for events in begun:
+        events.close()
+    listening.close()
+
+
+@pytest.mark.parametrize("framing", [CHUNKED, UNTIL_CLOSE])
+def test_an_event_is_there_before_the_next_one_is_sent(
+    stream: Callable[[str, Iterable[bytes]], Events], framing: str
+) -> None:
+    """A first word must not wait for the second, however the far side marks the end of its body."""
+    seen = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield event("messageStart", {"role": "assistant"})
+        assert seen.wait(20)
+        yield event("messageStop", {})
+
+    types = []
+    for found in stream(framing, pieces()).within(30):
+        assert found is not None
+        types.append(found.type)
+        seen.set()
+
+    assert types == ["messageStart", "messageStop"]
+
+
+def test_a_slow_client_makes_the_far_side_wait(stream: Callable[[str, Iterable[bytes]], Events]) -> None:
+    """A client that reads nothing costs a bounded memory, and finds every event once it reads again."""
+    whole, sent = 1500, 0
+    large = event("contentBlockDelta", {"delta": {"text": "x" * 65000}})
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(whole):
+            yield large
+            sent += 1
+
+    events = stream(CHUNKED, pieces())
+    before = -1
+    while before < sent:
+        before = sent
+        time.sleep(0.3)
+    assert sent < 800  # what is read ahead, and what lies in the buffers of both sockets
+
+    assert sum(1 for _ in events.within(30)) == whole
+
+
+@pytest.mark.parametrize("payload", [b'{"a": 1} {}', b'{"a": 1}x', b"[1]", b'"text"', b"", b"{", b"\xff"])
+def test_an_event_that_is_no_json_object_breaks_the_stream(
+    stream: Callable[[str, Iterable[bytes]], Events], payload: bytes
+) -> None:
+    """What can't be read whole is not guessed at."""
+    headers = {":message-type": "event", ":event-type": "contentBlockDelta"}
+
+    with pytest.raises(Unreachable):
+        stream(CHUNKED, [frame(headers, payload)])
+
+
+def test_white_space_around_an_event_is_json_too(stream: Callable[[str, Iterable[bytes]], Events]) -> None:
+    """RFC 8259 allows it."""
+    headers = {":message-type": "event", ":event-type": "contentBlockDelta"}
+
+    assert stream(CHUNKED, [frame(headers, b' \r\n{"a": 1}\n')]).first().body == {"a": 1}
