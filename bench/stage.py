@@ -70,4 +70,4 @@ class Stage:
         """Return tokens of so many new tenants."""
         tenants = [f"tenant-{next(self._numbers)}" for _ in range(count)]
         connect(self.address, tenants, kind=kind)
-        return [self._issuer.token(tenant) for tenant in tenants]
+        return [self._issuer.token(tenant, subject="app", scopes="models:invoke") for tenant in tenants]

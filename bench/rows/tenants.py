@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.service import Event
     from bench.stage import Stage
 
-_ROLES: Final = 200
+_ROLES: Final = 400
 _CLIENTS_HELD: Final = 10
 _SWITCHES: Final = 50
 _HANGING_CHATS: Final = 8

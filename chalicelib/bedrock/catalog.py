@@ -206,8 +206,8 @@ def _through_profiles(
         if row is not None:
             regions = tuple(sorted({arn.split(":", 5)[3] for arn in arns if arn.count(":") >= 5} - {""}))
             name = _text(profile, "inferenceProfileName") or profile_id
-            model = _model(row, profile_id, name, is_profile=True, regions=regions)
-            yield replace(model, routes=tuple(sorted(arn for arn in arns if arn)))
+            routes = tuple(sorted(arn for arn in arns if arn))
+            yield _model(row, profile_id, name, is_profile=True, regions=regions, routes=routes)
 
 
 def _guessed(names: list[str]) -> Mapping[str, Any] | None:
@@ -218,7 +218,15 @@ def _guessed(names: list[str]) -> Mapping[str, Any] | None:
     return None
 
 
-def _model(row: Mapping[str, Any], model_id: str, name: str, *, is_profile: bool, regions: tuple[str, ...]) -> Model:
+def _model(
+    row: Mapping[str, Any],
+    model_id: str,
+    name: str,
+    *,
+    is_profile: bool,
+    regions: tuple[str, ...],
+    routes: tuple[str, ...] = (),
+) -> Model:
     foundation_model = _text(row, "modelId")
     streaming = row.get("responseStreamingSupported")
     return Model(
@@ -232,6 +240,7 @@ def _model(row: Mapping[str, Any], model_id: str, name: str, *, is_profile: bool
         streaming=streaming if isinstance(streaming, bool) else None,
         lifecycle=_lifecycle(row),
         regions=regions,
+        routes=routes,
     )
 
 
@@ -257,4 +266,4 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 
 def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = row.get(name)
-    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
+    return tuple([text for text in value if isinstance(text, str)]) if isinstance(value, list) else ()

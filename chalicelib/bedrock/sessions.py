@@ -11,7 +11,7 @@ import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
@@ -123,7 +123,8 @@ def _assume_at(
     given = answer["Credentials"]
     return Session(
         Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]),
-        given["Expiration"],
+        # botocore gives each time a time zone object of its own, half a kilobyte for each session held.
+        given["Expiration"].astimezone(UTC),
         answer["AssumedRoleUser"]["AssumedRoleId"].partition(":")[0],
         sts.meta.region_name,
     )
