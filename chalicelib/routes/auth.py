@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.errors import ServiceError
@@ -142,9 +143,14 @@ class Authenticator:
         value = claims.get(self._rules.scopes_claim)
         names = value.split(" ") if isinstance(value, str) else value if isinstance(value, list) else []
         prefix = self._rules.scope_prefix
-        return frozenset(
-            name.removeprefix(prefix) for name in names if isinstance(name, str) and name and name.startswith(prefix)
-        )
+        kept = (name for name in names if isinstance(name, str) and name and name.startswith(prefix))
+        return _set_of(tuple(name.removeprefix(prefix) for name in kept))
+
+
+@lru_cache(maxsize=64)
+def _set_of(names: tuple[str, ...]) -> frozenset[str]:
+    """Return the scopes as a set: one for all tokens of a product instead of one for each that is held."""
+    return frozenset(names)
 
 
 def _bearer_token(authorization: Sequence[str]) -> str:
