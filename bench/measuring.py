@@ -82,7 +82,14 @@ def differences(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 def ours_of_theirs(ours: Sequence[float], theirs: Sequence[float], unit: str) -> str:
     """Return the note of a ratio: both medians as they were."""
-    return f"{statistics.median(ours):.3g} {unit} beside boto3's {statistics.median(theirs):.3g}"
+    return f"{figure(statistics.median(ours))} {unit} beside boto3's {figure(statistics.median(theirs))}"
+
+
+def figure(value: float) -> str:
+    """Return a figure with three digits at most; what was counted stays whole."""
+    if value == int(value):
+        return str(int(value))
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def milliseconds(work: Callable[[], object]) -> float:

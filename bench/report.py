@@ -8,6 +8,8 @@ from importlib.metadata import version
 from os import cpu_count, getloadavg
 from typing import TYPE_CHECKING, Final
 
+from bench.measuring import figure
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -30,13 +32,13 @@ def table(rows: Sequence[Row], readings: Mapping[int, Sequence[Reading]]) -> str
 
 
 def _line(number: int, target: Target, reading: Reading) -> tuple[str, ...]:
-    spread = "" if reading.low == reading.high else f"{_figure(reading.low)} to {_figure(reading.high)}"
+    spread = "" if reading.low == reading.high else f"{figure(reading.low)} to {figure(reading.high)}"
     return (
         str(number),
         target.what,
         _bound(target, target.must),
         _bound(target, target.goal),
-        f"**{_figure(reading.value)}**{' ' if target.unit else ''}{target.unit}",
+        f"**{figure(reading.value)}**{' ' if target.unit else ''}{target.unit}",
         spread,
         reading.note,
         verdict(target, reading),
@@ -78,10 +80,3 @@ def _bound(target: Target, bound: float | None) -> str:
         return ""
     sign = "" if bound == 0 else "≥ " if target.at_least else "≤ "
     return f"{sign}{bound:g}{' ' if target.unit else ''}{target.unit}"
-
-
-def _figure(value: float) -> str:
-    """Return three digits at most; what was counted stays whole."""
-    if value == int(value):
-        return str(int(value))
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"

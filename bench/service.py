@@ -9,7 +9,9 @@ import secrets
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from bench.aws import CHAT_MODEL, CUSTOMER, MOST_TOKENS, QUESTION, REGION, TABLE, Address, role_arn
 from bench.stub.state import unique_id
@@ -47,8 +49,14 @@ def make_app(address: Address, tokens: TokenRules) -> Chalice:
         region=REGION, table_name=TABLE, service_role=SERVICE_ROLE, tokens=tokens, aws_endpoint=address.url
     )
     # The log's handler keeps the stream that was standard error when it was made.
-    with contextlib.redirect_stderr(open(os.devnull, "w", encoding="utf-8")):  # noqa: PTH123
+    with contextlib.redirect_stderr(_nowhere()):
         return create_app(Services(settings, session=address.session()))
+
+
+@cache
+def _nowhere() -> TextIO:
+    """Return where logs go: opened once, as its handler may be asked for it until the process ends."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 class Rolecall:

@@ -82,11 +82,11 @@ def test_blocks_take_turns() -> None:
         ran.append(name)
         return float(len(ran))
 
-    figures = interleaved({"a": lambda: block("a"), "b": lambda: block("b")}, rounds=20)
+    figures = interleaved({"a": lambda: block("a"), "b": lambda: block("b")}, rounds=10)
 
-    pairs = {(ran[at], ran[at + 1]) for at in range(2, 42, 2)}
+    pairs = {(ran[at], ran[at + 1]) for at in range(2, 22, 2)}
     assert pairs == {("a", "b"), ("b", "a")}
-    assert [len(found) for found in figures.values()] == [20, 20]
+    assert [len(found) for found in figures.values()] == [10, 10]
 
 
 def test_the_table_goes_between_the_readmes_markers(tmp_path: Path) -> None:
