@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chalicelib.errors import ServiceError
 from chalicelib.routes.exchange import Reply
+from chalicelib.routes.lean import lean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,6 @@ _KINDS: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_COMMENTS: Final[Mapping[str, tuple[str, ...]]] = {".js": ("//", "/**", "* ", "*/"), ".css": ("/*",)}
 _STAGE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
@@ -48,17 +48,6 @@ def _assets() -> _Assets:
     texts = {path.name: lean(path) for path in sorted(_WEB.iterdir()) if path.suffix in _KINDS}
     digest = hashlib.sha256("\0".join(f"{name}\0{text}" for name, text in texts.items()).encode())
     return _Assets(texts, digest.hexdigest()[:16])
-
-
-def lean(path: Path) -> str:
-    """Return a file without the indentation, the empty lines and the comments on lines of their own.
-
-    Token for token it stays what stands in the repository. No text of the files spans lines, which a test holds.
-    """
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    comments = _COMMENTS.get(path.suffix, ())
-    text = "\n".join(line for line in lines if line and not line.startswith(comments)) + "\n"
-    return re.sub(r"\s*([{};])\s*|(?<=[\w-])(:) ", r"\1\2", text) if path.suffix == ".css" else text
 
 
 def register(boundary: Boundary, settings: Settings) -> None:

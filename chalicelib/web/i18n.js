@@ -1,11 +1,9 @@
 // Words. Every text of the wizard stands in en.js and fr.js under the same key; what the API says is shown as it came.
 
-import english from "./en.js";
+export const LANGUAGES = { en: "English", fr: "Français" };
+const loaders = { en: () => import("./en.js"), fr: () => import("./fr.js") };
 
-export const LANGUAGES = { en: "English" };
-const loaders = { en: async () => english };
-
-let strings = english;
+let strings = {};
 let current = "en";
 
 /** The language in use, as in `lang`. */
@@ -20,7 +18,7 @@ export async function chooseFirstLanguage() {
 
 /** Use a language from now on. Whoever calls this renders anew. */
 export async function useLanguage(code) {
-  strings = await loaders[code]();
+  strings = (await loaders[code]()).default;
   current = code;
   document.documentElement.lang = code;
 }

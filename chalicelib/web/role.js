@@ -77,7 +77,7 @@ function byHand(connection, file, steps) {
 }
 
 function existing(connection, made, file) {
-  const statement = JSON.stringify(made.trust_policy.Statement, null, 2);
+  const statement = made.trust_policy.Statement.map((one) => JSON.stringify(one, null, 2)).join(",\n");
   return [h("p", {}, t("way.existing.what")),
     h("h3", {}, t("way.existing.trust")), h("p", {}, t("way.existing.trust.how")), documentBlock("trust-statement.json", statement),
     h("h3", {}, t("way.existing.permissions")), h("p", {}, t("way.existing.permissions.how")), file("permissions-policy.json"),

@@ -7,11 +7,11 @@ import { announce, fill, h } from "./dom.js";
 import { findingList } from "./findings.js";
 import { known, t, time } from "./i18n.js";
 import { lintBox } from "./lint.js";
-import { banner, button, countDown, field, linkButton, problemBox, said } from "./parts.js";
+import { banner, button, countDown, field, linkButton, problemBox, said, statusChip } from "./parts.js";
 import { address } from "./router.js";
 import * as runs from "./runs.js";
 import * as session from "./session.js";
-import { connectionOf, isServed, stepPage } from "./steps.js";
+import { connectionOf, isServed, stepPage, stepper } from "./steps.js";
 
 /** The page. */
 export async function verifyPage(route, signal) {
@@ -27,7 +27,10 @@ export async function verifyPage(route, signal) {
       if (signal.aborted) return;
       if (kind !== "check") draw(view, run);
       else drawChecks(view, run);
-      if (kind === "end" && run.report) announce(verdictTitle(run.report));
+      if (kind === "end" && run.report) {
+        showStanding({ ...connection, status: run.report.status, candidate_role_arn: run.report.role_arn });
+        announce(verdictTitle(run.report));
+      }
     };
     draw(view, run);
   }
@@ -153,6 +156,12 @@ function verdictBox(view, run) {
     h("p", { class: "reference" }, t("verdict.at", { time: time(report.checked_at), seconds: (report.duration_ms / 1000).toFixed(1) })));
   if (report.retry_after && !run.past) countDown(wait, "verdict.retry.in", report.retry_after, view.signal).then(() => { wait.textContent = t("verdict.retry.now"); }, () => {});
   return box;
+}
+
+/** Show the steps and the status as they are now, after a verification. */
+function showStanding(connection) {
+  document.querySelector(".steps").replaceWith(stepper("verify", connection));
+  document.querySelector(".which .chip").replaceWith(statusChip(connection.status));
 }
 
 function showOnward(view, served) {

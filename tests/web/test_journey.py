@@ -59,6 +59,7 @@ def test_a_person_connects_bedrock_and_tries_it(visit: Callable[..., Person]) ->
     _verify(person)
     person.told("verdict.verified")
     assert _states(person) == ["good"] * 7
+    assert person.page.locator(".which .chip").text_content() == person.say("status.active")
     person.snap("07-verified")
 
     person.link("verify.onward").click()
