@@ -67,7 +67,7 @@ class Services:
                         "sts",
                         region_name=region,
                         endpoint_url=self.settings.aws_endpoint,
-                        config=_config(5, self.settings.proxy_url),
+                        config=_config(5, self.settings),
                     )
                     self._sts[region] = client
         return client
@@ -82,7 +82,7 @@ class Services:
                         "dynamodb",
                         region_name=self.settings.region,
                         endpoint_url=self.settings.aws_endpoint,
-                        config=_config(3, self.settings.proxy_url),
+                        config=_config(3, self.settings),
                     )
         return self._dynamodb
 
@@ -94,7 +94,7 @@ class Services:
         return self._session
 
 
-def _config(read_timeout: float, proxy_url: str | None) -> Config:
+def _config(read_timeout: float, settings: Settings) -> Config:
     """Return how the service's own clients behave: bounded, and deaf to endpoint variables in the environment.
 
     AWS_ENDPOINT_URL_STS would send customers' external IDs wherever it points.
@@ -108,6 +108,9 @@ def _config(read_timeout: float, proxy_url: str | None) -> Config:
         ignore_configured_endpoint_urls=True,
         max_pool_connections=32,
         user_agent_extra="rolecall",
+        # Said either way: left out, botocore asks the environment.
+        use_fips_endpoint=settings.use_fips,
+        use_dualstack_endpoint=False,
         # Without a mapping botocore asks the environment for proxies.
-        proxies={"https": proxy_url} if proxy_url else {},
+        proxies={"https": settings.proxy_url} if settings.proxy_url else {},
     )

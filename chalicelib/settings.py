@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib import variables
+from chalicelib.identifiers import FIPS_HOME_REGIONS
 from chalicelib.variables import variable, whole_number
 
 if TYPE_CHECKING:
@@ -167,6 +168,14 @@ class Settings:
             "names, with * for any part, in place of our list of OpenAI's standard chat models.",
         ),
     )
+    use_fips: bool = field(
+        default=False,
+        metadata=variable(
+            "USE_FIPS",
+            variables.switch,
+            "whether STS, DynamoDB and Bedrock are called at AWS's FIPS endpoints alone; regions without are refused.",
+        ),
+    )
     local_addresses: Mapping[str, str] = field(
         default_factory=dict,
         metadata=variable(
@@ -190,6 +199,9 @@ class Settings:
         if values.get("local_addresses") and source.get("AWS_LAMBDA_FUNCTION_NAME"):
             # Keys that tenants bring would be sent in clear to whatever listens there.
             problems.append("LOCAL_ADDRESSES is for a sandbox; a deployed service does not take it.")
+        if values.get("use_fips") and values.get("region", "us-east-1") not in FIPS_HOME_REGIONS:
+            regions = ", ".join(sorted(FIPS_HOME_REGIONS))
+            problems.append(f"USE_FIPS: AWS has FIPS endpoints of STS and DynamoDB in {regions}, and not here.")
         if problems:
             raise SettingsError(problems)
         return cls(tokens=TokenRules(**rules), **values)

@@ -123,6 +123,7 @@ def test_an_empty_environment_lists_all_that_is_missing() -> None:
         pytest.param("PROXY_URL", "http://proxy.example.com:3128/a b", id="a proxy with a path"),
         pytest.param("OPENAI_CHAT_MODELS", "gpt-4o,,x", id="an empty name of a model"),
         pytest.param("OPENAI_CHAT_MODELS", "gpt 4o", id="a name of a model with a space"),
+        pytest.param("USE_FIPS", "yes", id="a switch that is neither on nor off"),
         pytest.param("LOCAL_ADDRESSES", "api.openai.com=http://10.0.0.1:80", id="a fake that is not on the loopback"),
         pytest.param("LOCAL_ADDRESSES", "api.openai.com", id="a host without an address"),
     ],
@@ -142,6 +143,14 @@ def test_a_deployed_service_leads_no_host_elsewhere() -> None:
 
     with pytest.raises(SettingsError, match="a deployed service does not take it"):
         Settings.from_environment(ENOUGH | local | {"AWS_LAMBDA_FUNCTION_NAME": "rolecall-prod"})
+
+
+def test_fips_endpoints_are_used_where_there_are_such() -> None:
+    """Elsewhere the hosts would not resolve; the service does not start, instead of calling the plain ones."""
+    assert Settings.from_environment(ENOUGH | {"USE_FIPS": "on", "AWS_REGION": "us-gov-west-1"}).use_fips is True
+
+    with pytest.raises(SettingsError, match="USE_FIPS: AWS has FIPS endpoints of STS and DynamoDB in us-east-1"):
+        Settings.from_environment(ENOUGH | {"USE_FIPS": "on"})
 
 
 def test_two_sources_of_keys_contradict_each_other() -> None:

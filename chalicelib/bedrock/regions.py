@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from chalicelib.errors import ServiceError
+
 REGIONS: Final = frozenset(
     {
         "af-south-1",
@@ -49,6 +51,25 @@ REGIONS: Final = frozenset(
     }
 )
 """Regions of Bedrock in botocore's endpoint data (1.44, 2026-11); a test compares."""
+
+FIPS_REGIONS: Final = frozenset(
+    {"ca-central-1", "us-east-1", "us-east-2", "us-gov-east-1", "us-gov-west-1", "us-west-2"}
+)
+"""Regions where both of Bedrock's services have FIPS endpoints, in the same data; a test compares."""
+
+
+def require_endpoint(region: str, *, fips: bool) -> None:
+    """Raise `ServiceError` `no_fips_endpoint` where a deployment that uses FIPS endpoints alone could call none.
+
+    Better said than looked for: its host would not resolve, and the plain one must not answer instead.
+    """
+    if fips and region not in FIPS_REGIONS:
+        raise ServiceError(
+            "no_fips_endpoint",
+            f"This deployment uses FIPS endpoints, and Bedrock has none in {region}.",
+            param="region",
+            fix=f"Choose one of {', '.join(sorted(FIPS_REGIONS))} in your partition.",
+        )
 
 
 def has_no_bedrock(region: str) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from botocore.auth import SigV4Auth
 
+from chalicelib.bedrock.regions import require_endpoint
 from chalicelib.identifiers import partition_of
 
 if TYPE_CHECKING:
@@ -59,16 +60,31 @@ def address(
     region: str,
     *,
     endpoint: str | None = None,
+    fips: bool = False,
     model: str | None = None,
     query: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the address of a call, encoded as it is sent and signed; `endpoint` replaces AWS's host of the region."""
-    suffix = partition_of(region).dns_suffix
-    base = endpoint or f"https://{operation.service}.{region}.{suffix}"
+    """Return the address of a call, encoded as it is sent and signed; `endpoint` replaces AWS's host of the region.
+
+    With `fips` the host is the region's FIPS endpoint; raises `ServiceError` `no_fips_endpoint` where there is none.
+    """
+    host = _host(operation.service, region, fips=fips and endpoint is None)
+    base = endpoint or f"https://{host}"
     path = operation.path if model is None else operation.path.replace("{model}", path_segment(model))
     # urlencode writes + for a space, which signs otherwise.
     pairs = "&".join(f"{quote(name, safe='-_.~')}={quote(text, safe='-_.~')}" for name, text in (query or {}).items())
     return f"{base}{path}?{pairs}" if pairs else f"{base}{path}"
+
+
+def _host(service: str, region: str, *, fips: bool) -> str:
+    partition = partition_of(region)
+    if not fips:
+        return f"{service}.{region}.{partition.dns_suffix}"
+    require_endpoint(region, fips=True)
+    # In GovCloud DynamoDB's one endpoint is the FIPS endpoint (botocore's endpoint rules).
+    if service == "dynamodb" and partition.id == "aws-us-gov":
+        return f"{service}.{region}.{partition.dns_suffix}"
+    return f"{service}-fips.{region}.{partition.dns_suffix}"
 
 
 def path_segment(model: str) -> str:

@@ -62,15 +62,23 @@ class _Request:
 class Wire:
     """One pool of connections for all tenants. `endpoint` is the base address of a local AWS, in place of AWS's hosts.
 
+    With `fips` these are the FIPS endpoints and no others.
+
     `proxy` is the address of an HTTP proxy, with user and password in it where it wants them; AWS is then reached
     through a tunnel, so the proxy sees hosts and nothing else. urllib3 ignores proxy variables of the environment, and
     is told not to follow redirects: a redirect would carry the session's token to another host.
     """
 
     def __init__(
-        self, *, endpoint: str | None = None, proxy: str | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        endpoint: str | None = None,
+        fips: bool = False,
+        proxy: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = endpoint
+        self._fips = fips
         self._clock = clock
         self._pool = pool(proxy)
         self._hosts: dict[str, urllib3.HTTPConnectionPool] = {}
@@ -94,7 +102,7 @@ class Wire:
         AWS answered, `Unreachable` when it did not or not to the end, and `ServiceError` `unknown_region` for a region
         that no partition has.
         """
-        url = address(operation, region, endpoint=self._endpoint, model=model, query=query)
+        url = address(operation, region, endpoint=self._endpoint, fips=self._fips, model=model, query=query)
         request = _request(operation, region, url, body, headers)
         deadline = self._clock() + (operation.seconds if seconds is None else seconds)
         return self._tried(lambda: self._whole(credentials, request, deadline), deadline)
@@ -115,7 +123,7 @@ class Wire:
         Until then it is tried again as `call` does, and raises the same: whoever answers over HTTP still has the choice
         of the status. `seconds` bound the whole stream.
         """
-        url = address(operation, region, endpoint=self._endpoint, model=model)
+        url = address(operation, region, endpoint=self._endpoint, fips=self._fips, model=model)
         request = _request(operation, region, url, body, headers)
         deadline = self._clock() + seconds
         return self._tried(lambda: self._begun(credentials, request, deadline), deadline)

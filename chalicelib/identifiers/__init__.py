@@ -8,9 +8,17 @@ and STS quotas"), STS AssumeRole (API reference), botocore's partition data.
 from chalicelib.identifiers.accounts import RoleArn, parse_account_id
 from chalicelib.identifiers.models import ModelId, parse_guardrail, parse_model_scope
 from chalicelib.identifiers.ours import ConnectionId, ExternalId
-from chalicelib.identifiers.regions import Partition, parse_region, partition_of, partitions, sts_regions
+from chalicelib.identifiers.regions import (
+    FIPS_HOME_REGIONS,
+    Partition,
+    parse_region,
+    partition_of,
+    partitions,
+    sts_regions,
+)
 
 __all__ = [
+    "FIPS_HOME_REGIONS",
     "ConnectionId",
     "ExternalId",
     "ModelId",

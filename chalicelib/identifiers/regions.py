@@ -13,6 +13,10 @@ from chalicelib.errors import ServiceError
 
 _STS_ALWAYS_ON: Final = {"aws": ("us-east-1", "us-west-2"), "aws-us-gov": ("us-gov-west-1", "us-gov-east-1")}
 """Regions whose STS accounts rarely or never switch off (IAM guide, "Activate STS in a Region"), by partition."""
+FIPS_HOME_REGIONS: Final = frozenset(
+    {"us-east-1", "us-east-2", "us-gov-east-1", "us-gov-west-1", "us-west-1", "us-west-2"}
+)
+"""Where both STS and DynamoDB have FIPS endpoints, in botocore's endpoint data (1.44, 2026-11); a test compares."""
 
 
 class Partition(NamedTuple):

@@ -51,7 +51,7 @@ def create_app(services: Services) -> Chalice:
     registry = Registry(table, clock=services.clock, random_bytes=services.random_bytes)
     sessions = Sessions(services.sts_clients, services.clock)
     served = ServedConnections(registry, services.clock, settings.connection_cache_seconds)
-    wire = Wire(endpoint=settings.aws_endpoint, proxy=settings.proxy_url)
+    wire = Wire(endpoint=settings.aws_endpoint, fips=settings.use_fips, proxy=settings.proxy_url)
 
     def forget(changed: Connection) -> None:
         served.forget(changed.tenant)

@@ -54,6 +54,7 @@ CODES: Final[dict[str, Row]] = {
     "keys_unavailable": Row(503, _API, "The token issuer's keys can't be had at the moment."),
     # What a request names
     "unknown_region": Row(422, _INVALID, "There is no such AWS region."),
+    "no_fips_endpoint": Row(422, _INVALID, "The deployment uses FIPS endpoints, and the region has none for Bedrock."),
     "partition_mismatch": Row(422, _INVALID, "The role or region is in another AWS partition than this service."),
     "invalid_account_id": Row(422, _INVALID, "An AWS account number has twelve digits."),
     "account_mismatch": Row(422, _INVALID, "The role is in another account than the connection says."),

@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.bedrock.regions import require_endpoint
 from chalicelib.errors import ServiceError
 from chalicelib.onboarding.checks import Result
 from chalicelib.onboarding.documents import documents
@@ -68,6 +69,7 @@ class OnboardingRoutes:
         bodies.refuse_external_id(request)
         body = bodies.parse(request, CreateBody)
         new = body.connection(self._settings.service_role)
+        require_endpoint(new.region, fips=self._settings.use_fips)
         connection = self._registry.create(caller.tenant, new, _actor(request, caller), _idempotency_key(request))
         return self._reply(connection, status=201)
 
@@ -90,6 +92,7 @@ class OnboardingRoutes:
         before = self._find(request, caller)
         _require_version(request, before)
         after = body.applied_to(before, self._settings.service_role)
+        require_endpoint(after.region, fips=self._settings.use_fips)
         return self._reply(self._life.change(before, after, _actor(request, caller)))
 
     def delete(self, request: Request, caller: Caller) -> Reply:
