@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint fix bench lock package clean
+.PHONY: help demo serve test lint fix bench lock package deploy smoke clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,6 +11,8 @@ STAGE ?=
 ARCH ?= arm64
 # The Python that Lambda will run; a 3.13 is looked for when none is named.
 PYTHON313 ?=
+CONFIRM ?=
+URL ?=
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +46,12 @@ lock: $(READY) ## Resolve the dependencies of pyproject.toml anew into the two r
 
 package: $(READY) ## Make the deployment package and the stack in build/STAGE (STAGE=prod, ARCH=arm64)
 	@$(BIN)/python -m tools.package --stage "$(STAGE)" --arch "$(ARCH)" --python "$(PYTHON313)"
+
+deploy: $(READY) ## Package, upload, show what would change in AWS, and change it (STAGE=prod, CONFIRM=yes: don't ask)
+	@$(BIN)/python -m tools.deploy --stage "$(STAGE)" --arch "$(ARCH)" --python "$(PYTHON313)" --confirm "$(CONFIRM)"
+
+smoke: $(READY) ## Check a deployment from outside (URL=https://..., ROLECALL_TOKEN in the environment, ARGS="--help")
+	@$(BIN)/python -m tools.smoke --url "$(URL)" $(ARGS)
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build

@@ -50,8 +50,9 @@ class _Handler(QuietHandler):
 class LocalGateway(LoopbackServer):
     """Serves an app on the loopback, a thread for each request."""
 
-    def __init__(self, app: Chalice, port: int = 0) -> None:
+    def __init__(self, app: Chalice, port: int = 0, *, allowed_origin: str | None = None) -> None:
         self._app = app
+        self._cors = [] if allowed_origin is None else [("Access-Control-Allow-Origin", allowed_origin)]
         self._routes = Routes(app)
         super().__init__(self._answer, port, _Handler)
 
@@ -60,10 +61,11 @@ class LocalGateway(LoopbackServer):
         path = environ["RAW_URI"].partition("?")[0]
         found = self._routes.match(environ["REQUEST_METHOD"], path)
         if found is None:
-            return _refuse(start_response, request_id, "unknown_route", "There is no such route or method.")
+            return self._refuse(start_response, request_id, "unknown_route", "There is no such route or method.")
         body = _body(environ)
         if body is None:
-            return _refuse(start_response, request_id, "body_too_large", "API Gateway takes 10 MB in one request.")
+            message = "API Gateway takes 10 MB in one request."
+            return self._refuse(start_response, request_id, "body_too_large", message)
         event = _event(environ, path, *found, body, request_id)
         answer = self._app(event, LocalContext(request_id))
         headers = list((answer.get("headers") or {}).items())
@@ -75,6 +77,13 @@ class LocalGateway(LoopbackServer):
         if isinstance(content, str):
             return [base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()]
         return _Chunks(content)
+
+    def _refuse(self, start_response: StartResponse, request_id: str, code: str, message: str) -> list[bytes]:
+        """Answer what Lambda never sees, as the deployed API's gateway responses do (tools/gateway_responses.py)."""
+        body = json.dumps(envelope(ServiceError(code, message), request_id)).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        start_response(_status(CODES[code].status), [*headers, ("X-Request-Id", request_id), *self._cors])
+        return [body]
 
 
 class _Chunks:
@@ -169,14 +178,6 @@ def _length(content: object, answer: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     size = len(base64.b64decode(content)) if answer.get("isBase64Encoded") else len(content.encode())
     return [("Content-Length", str(size))]
-
-
-def _refuse(start_response: StartResponse, request_id: str, code: str, message: str) -> list[bytes]:
-    """Answer what Lambda never sees, as the deployed API's gateway responses do."""
-    body = json.dumps(envelope(ServiceError(code, message), request_id)).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("X-Request-Id", request_id)]
-    start_response(_status(CODES[code].status), headers)
-    return [body]
 
 
 def _status(code: int) -> str:

@@ -69,7 +69,7 @@ class World:
         )
         self.services = Services(self.settings, session=self.accounts.service_session(self.aws.url, REGION))
         self.app = create_app(self.services)
-        self.gateway = LocalGateway(self.app, self._port)
+        self.gateway = LocalGateway(self.app, self._port, allowed_origin=self.settings.allowed_origin)
         self.gateway.start()
         return self
 

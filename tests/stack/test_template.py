@@ -74,7 +74,7 @@ def test_all_functions_run_as_the_one_role_in_one_way(stack: dict[str, Any]) -> 
     assert _of_type(stack, "AWS::Logs::LogGroup")["ServiceLogs"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
     # Chalice makes a role for each function when it is left to itself.
     assert set(_of_type(stack, "AWS::IAM::Role")) == {"ServiceRole", "GatewayLogsRole"}
-    assert set(_of_type(stack, "AWS::IAM::RolePolicy")) == {"ServiceRolePolicy"}
+    assert set(_of_type(stack, "AWS::IAM::Policy")) == {"ServiceRolePolicy"}
 
 
 def test_in_a_second_region_the_first_ones_role_gets_this_regions_table(stack: dict[str, Any]) -> None:
@@ -82,7 +82,8 @@ def test_in_a_second_region_the_first_ones_role_gets_this_regions_table(stack: d
     assert stack["Resources"]["ServiceRole"]["Condition"] == "CreateServiceRole"
     policy = stack["Resources"]["ServiceRolePolicy"]
     assert "Condition" not in policy
-    assert policy["Properties"]["RoleName"]["Fn::If"][1:] == [
+    [role] = policy["Properties"]["Roles"]
+    assert role["Fn::If"][1:] == [
         {"Ref": "ServiceRole"},
         {"Fn::Sub": "rolecall-${Stage}"},
     ]

@@ -1,0 +1,88 @@
+"""What the operator chose for a stage: the file deploy/STAGE.env, by the names of the settings."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.settings import Settings, SettingsError
+from tools import parameters
+from tools.pythons import PackageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tools.account import Account
+
+_LINE: Final = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+_BY_PROGRAM: Final = frozenset({"Stage", "CodeKey"})
+"""Parameters that the program fills in itself."""
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return the choices of a file: NAME=value, one a line; # begins a remark. Raises `PackageError`."""
+    if not path.exists():
+        raise PackageError(f"There is no {path}. Copy deploy/example.env to it and say who issues your tokens.")
+    found: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        match = _LINE.fullmatch(text)
+        if match is None:
+            raise PackageError(f"{path}, line {number}: write NAME=value.")
+        if match[1] in found:
+            raise PackageError(f"{path}, line {number}: {match[1]} stands there twice.")
+        found[match[1]] = match[2].strip()
+    return found
+
+
+def check(chosen: Mapping[str, str], stack: Mapping[str, Any], account: Account, stage: str) -> None:
+    """Raise `PackageError` with one list of all that is wrong, before anything is uploaded.
+
+    The settings are read as the service itself will read them at its start.
+    """
+    names = {_variable(name): name for name in stack["Parameters"] if name not in _BY_PROGRAM}
+    problems = [f"{name} is not a setting of the stack." for name in chosen if name not in names]
+    for name, text in chosen.items():
+        problems += _misfit(name, text, stack["Parameters"].get(names.get(name, ""), {}))
+    environ = {
+        **{name: text for name, text in chosen.items() if name in names},
+        "AWS_REGION": account.region,
+        "TABLE_NAME": chosen.get("EXISTING_TABLE") or f"rolecall-{stage}",
+        "SERVICE_ROLE_ARN": account.role_arn(stage),
+        "AWS_LAMBDA_FUNCTION_NAME": f"rolecall-{stage}",
+    }
+    try:
+        Settings.from_environment(environ)
+    except SettingsError as error:
+        problems += error.problems
+    if bool(chosen.get("DOMAIN_NAME")) != bool(chosen.get("CERTIFICATE_ARN")):
+        problems.append("DOMAIN_NAME and CERTIFICATE_ARN go together.")
+    if problems:
+        raise PackageError("The settings can't be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def stack_parameters(chosen: Mapping[str, str], bucket: str, key: str) -> list[dict[str, str]]:
+    """Return CloudFormation's parameters. What was not chosen gets its default: the file alone says what is."""
+    values = {parameters.parameter_name(name): text for name, text in chosen.items() if name != "CODE_BUCKET"}
+    values |= {"CodeBucket": bucket, "CodeKey": key}
+    return [{"ParameterKey": name, "ParameterValue": text} for name, text in sorted(values.items())]
+
+
+def _variable(parameter: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).upper()
+
+
+def _misfit(name: str, text: str, declared: Mapping[str, Any]) -> list[str]:
+    allowed = [str(value) for value in declared.get("AllowedValues", [])]
+    if allowed and text not in allowed:
+        return [f"{name}: give one of {', '.join(allowed)}."]
+    if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], text):
+        return [f"{name}: {declared['Description']}"]
+    if declared.get("Type") == "Number" and not (
+        re.fullmatch(r"-?[0-9]{1,9}", text) and int(text) >= declared.get("MinValue", int(text))
+    ):
+        return [f"{name}: give a whole number. {declared['Description']}"]
+    return []

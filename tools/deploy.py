@@ -1,0 +1,133 @@
+"""`make deploy STAGE=prod`: package, upload, show what would change, and change it when somebody says so."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tools import account as accounts
+from tools import bundle, changes, chosen, package, pythons, template
+from tools.package import Package
+from tools.pythons import PackageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tools.account import Account
+    from tools.changes import ChangeSet
+
+ROOT: Final = package.ROOT
+
+
+def deploy(
+    made: Package, account: Account, stage: str, choices: Mapping[str, str], confirm: Callable[[ChangeSet], bool]
+) -> dict[str, str] | None:
+    """Upload and deploy a package. Returns the outputs, or None when nothing was changed. Raises `PackageError`."""
+    bundle.check_size(made.zip)
+    stack: dict[str, Any] = json.loads(made.stack.read_text(encoding="utf-8"))
+    chosen.check(choices, stack, account, stage)
+    stacks = changes.Stacks(account.client("cloudformation"))
+    name = f"rolecall-{stage}"
+    if stacks.status(name) is None:
+        accounts.check_first_deployment(account, stage, choices)
+    bucket = accounts.code_bucket(account, choices.get("CODE_BUCKET", ""))
+    key = accounts.file_key(stage, made.zip)
+    accounts.upload(account, bucket, key, made.zip.read_bytes())
+    final = made.stack.with_name("deployed-stack.json")
+    final.write_text(
+        json.dumps(template.with_origin(stack, choices.get("ALLOWED_ORIGIN", "")), separators=(",", ":")),
+        encoding="utf-8",
+    )
+    address = accounts.upload(account, bucket, accounts.file_key(stage, final), final.read_bytes())
+    parameters = chosen.stack_parameters(choices, bucket, key)
+    proposed = stacks.propose(name, address, parameters, f"deploy-{secrets.token_hex(6)}")
+    if proposed is None:
+        return None
+    if not confirm(proposed):
+        stacks.withdraw(proposed)
+        return None
+    return stacks.carry_out(proposed)
+
+
+def _ask(yes: str) -> Callable[[ChangeSet], bool]:
+    def confirm(proposed: ChangeSet) -> bool:
+        print(f"{'New stack' if proposed.is_new else 'Stack'} {proposed.stack}:\n{proposed.table()}")
+        precious = proposed.precious()
+        if precious:
+            # Customers' trust policies and external IDs hang on these: no switch answers for a person here.
+            print(f"This removes or replaces {', '.join(precious)}, on which every customer depends.")
+            return _typed(f"Type {proposed.stack} to do it: ") == proposed.stack
+        return yes == "yes" or _typed("Carry this out? [y/N] ").lower() in {"y", "yes"}
+
+    return confirm
+
+
+def _session() -> boto3.Session:
+    # boto3 reads AWS_DEFAULT_REGION alone; the AWS CLI, and with it everybody's habits, put AWS_REGION first.
+    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+
+
+def _typed(question: str) -> str:
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""
+
+
+def _told(outputs: Mapping[str, str], stage: str) -> str:
+    lines = [
+        f"Address:        {outputs.get('Address', '')}",
+        f"Principal ARN:  {outputs.get('PrincipalArn', '')}   (customers' trust policies name it)",
+        f"Table:          {outputs.get('TableName', '')}",
+    ]
+    if "DomainTarget" in outputs:
+        lines.append(f"DNS:            lead your domain to {outputs['DomainTarget']} (CNAME or alias)")
+    lines.append(f"Now check it:   make smoke URL={outputs.get('Address', '')}   (stage {stage})")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Deploy; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.deploy",
+        description="Package a stage, upload it, show what would change in its stack, and change it when confirmed."
+        " Region and credentials are those of the AWS CLI (AWS_PROFILE, AWS_REGION).",
+    )
+    parser.add_argument("--stage", required=True, help=f"one of {', '.join(package.stages())}")
+    parser.add_argument("--arch", default="arm64", help="arm64 (default) or x86_64")
+    parser.add_argument("--python", default="", help="the Python to compile for; by default a 3.13 is looked for")
+    parser.add_argument("--settings", type=Path, help="the choices for this stage (deploy/STAGE.env)")
+    parser.add_argument("--package", type=Path, help="a folder that tools.package wrote, to be deployed as it is")
+    parser.add_argument("--confirm", default="", help="yes: carry the change out without asking")
+    options = parser.parse_args(arguments)
+    try:
+        if options.stage not in package.stages():
+            raise PackageError(f"There is no stage {options.stage!r}; there are {', '.join(package.stages())}.")
+        choices = chosen.read(options.settings or ROOT / "deploy" / f"{options.stage}.env")
+        account = accounts.connect(_session())
+        if options.package is None:
+            out = ROOT / "build" / options.stage
+            made = package.build(options.stage, options.arch, pythons.find(options.python), out)
+        else:
+            made = Package(*(options.package / name for name in ("rolecall.zip", "manifest.json", "stack.json")))
+        outputs = deploy(made, account, options.stage, choices, _ask(options.confirm))
+    except PackageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (ClientError, BotoCoreError) as error:
+        print(f"AWS refused: {error}", file=sys.stderr)
+        return 1
+    print("Nothing was changed." if outputs is None else _told(outputs, options.stage))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
