@@ -69,27 +69,37 @@ class NativeRequest(NamedTuple):
     ignored: tuple[str, ...]
 
 
-def to_invoke(document: Mapping[str, Any], betas: Sequence[str] = ()) -> NativeRequest:
+def to_invoke(document: Mapping[str, Any], betas: Sequence[str] = (), preamble: Sequence[str] = ()) -> NativeRequest:
     """Return the body of a message; `betas` are the values of `anthropic-beta` headers.
 
-    Raises `ServiceError` naming the field that is missing, misshapen, or can't be done here.
+    The texts of `preamble` go before the system's. Raises `ServiceError` naming the field that is missing, misshapen,
+    or can't be done here.
     """
     check_fields(document, required=("messages", "max_tokens"))
-    return _native(document, betas, _PASSED)
+    return _native(with_preamble(document, preamble), betas, _PASSED)
 
 
-def to_count(document: Mapping[str, Any], betas: Sequence[str] = ()) -> NativeRequest:
+def to_count(document: Mapping[str, Any], betas: Sequence[str] = (), preamble: Sequence[str] = ()) -> NativeRequest:
     """Return the body for CountTokens, whose `invokeModel` is a whole request; raises as `to_invoke` does.
 
     It wants `max_tokens` as well, which must be more than what thinking may take; the count is the same for any.
     """
     check_fields(document, required=("messages",))
-    body, ignored = _native(document, betas, _COUNTED)
+    body, ignored = _native(with_preamble(document, preamble), betas, _COUNTED)
     thinking = document.get("thinking")
     budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
     body["max_tokens"] = 1 + (budget if isinstance(budget, int) else 0)
     octets = json.dumps(body, separators=(",", ":")).encode()
     return NativeRequest({"input": {"invokeModel": {"body": base64.b64encode(octets).decode()}}}, ignored)
+
+
+def with_preamble(document: Mapping[str, Any], texts: Sequence[str]) -> Mapping[str, Any]:
+    """Return a message's body with these texts before those of its system; without any, the very body."""
+    if not texts:
+        return document
+    system = document.get("system") or []
+    own = [{"type": "text", "text": system}] if isinstance(system, str) else system
+    return {**document, "system": [*({"type": "text", "text": text} for text in texts), *own]}
 
 
 def from_invoke(body: Mapping[str, Any], model: str) -> dict[str, Any]:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 HOST: Final = FixedHost("api.anthropic.com")
 VERSION: Final = "2023-06-01"
 _LIST_SECONDS: Final = 20.0
-CHAT_SECONDS: Final = 120.0
-STREAM_SECONDS: Final = 600.0
 _NAME: Final = re.compile(r"claude-[\w.-]{1,100}", re.ASCII)
 _MOST_PAGES: Final = 20
 

@@ -10,8 +10,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.bedrock.claude import with_preamble
 from chalicelib.bedrock.failures import Unreachable
-from chalicelib.providers.anthropic import CHAT_SECONDS, HOST, STREAM_SECONDS, VERSION, named
+from chalicelib.providers.anthropic import HOST, VERSION, named
+from chalicelib.providers.base import ChatStream
 from chalicelib.providers.failures import ProviderError, ended_early, error_of, explain, read_error, request_id_of
 from chalicelib.providers.foreign import text
 from chalicelib.providers.message_stream import STATUSES
@@ -19,8 +21,9 @@ from chalicelib.providers.outgoing import Call, Received
 from chalicelib.providers.sse import EventTooLongError, events
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from chalicelib.providers.base import Question
     from chalicelib.providers.credentials import ApiKey
     from chalicelib.providers.outgoing import Outgoing
 
@@ -39,33 +42,31 @@ class AnthropicMessages:
         self._key = credential.key
         self._outgoing = outgoing
 
-    def message(self, model: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    def message(self, question: Question, headers: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """Return the answer to a message, and Anthropic's id of the request. Raises `ServiceError`."""
-        return self._whole("chat", "/v1/messages", model, body, headers)
+        return self._whole("chat", "/v1/messages", question, headers)
 
-    def count(self, model: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    def count(self, question: Question, headers: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """Return how many tokens a message would be. Raises `ServiceError`."""
-        return self._whole("count tokens", "/v1/messages/count_tokens", model, body, headers)
+        return self._whole("count tokens", "/v1/messages/count_tokens", question, headers)
 
-    def stream(
-        self, model: str, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> tuple[Generator[str, None, None], str]:
-        """Return the answer to a message as lines of server-sent events. Raises `ServiceError`, as the lines do."""
-        call = self._call("chat", "/v1/messages", model, body, headers, STREAM_SECONDS)
+    def stream(self, question: Question, headers: Mapping[str, str]) -> ChatStream:
+        """Return the answer to a message as Anthropic's events. Raises `ServiceError`, as the events do."""
         try:
-            status, received, pieces = self._outgoing.stream(call)
+            status, received, pieces = self._outgoing.stream(self._call("chat", "/v1/messages", question, headers))
             if status != 200:
                 refusal = Received(status, received, b"".join(pieces))
                 raise error_of("anthropic", refusal, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        return lines(pieces, self._key.get_secret_value()), request_id_of(received)
+        made = documents(pieces, self._key.get_secret_value())
+        return ChatStream(made, pieces.abort, (), request_id_of(received))
 
     def _whole(
-        self, operation: str, path: str, model: str, body: Mapping[str, Any], headers: Mapping[str, str]
+        self, operation: str, path: str, question: Question, headers: Mapping[str, str]
     ) -> tuple[dict[str, Any], str]:
         try:
-            received = self._outgoing.fetch(self._call(operation, path, model, body, headers, CHAT_SECONDS))
+            received = self._outgoing.fetch(self._call(operation, path, question, headers))
             if received.status != 200:
                 raise error_of("anthropic", received, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
@@ -74,22 +75,15 @@ class AnthropicMessages:
             raise ended_early("anthropic")
         return received.document, request_id_of(received.headers)
 
-    def _call(
-        self,
-        operation: str,
-        path: str,
-        model: str,
-        body: Mapping[str, Any],
-        headers: Mapping[str, str],
-        seconds: float,
-    ) -> Call:
+    def _call(self, operation: str, path: str, question: Question, headers: Mapping[str, str]) -> Call:
         passed = {name: value for name, value in headers.items() if name in _PASSED and _PASSED[name].fullmatch(value)}
         sent = {"anthropic-version": VERSION, **passed, "x-api-key": self._key.get_secret_value()}
-        return Call("anthropic", operation, "POST", HOST, path, sent, {**body, "model": named(model)}, seconds)
+        body = {**with_preamble(question.body, question.preamble), "model": named(question.model)}
+        return Call("anthropic", operation, "POST", HOST, path, sent, body, question.seconds)
 
 
-def lines(pieces: Iterator[bytes], secret: str) -> Generator[str, None, None]:
-    """Yield a stream's events as lines; raises `ServiceError` unless `message_stop` came.
+def documents(pieces: Iterator[bytes], secret: str) -> Iterator[dict[str, Any]]:
+    """Yield a stream's events; raises `ServiceError` unless `message_stop` came.
 
     `secret` is left out of an error wherever it is repeated.
     """
@@ -101,7 +95,7 @@ def lines(pieces: Iterator[bytes], secret: str) -> Generator[str, None, None]:
                 kind = text(error, "type") if isinstance(error, dict) else ""
                 raise explain(read_error("anthropic", STATUSES.get(kind, 500), document))
             if _KIND.fullmatch(name):
-                yield f"event: {name}\ndata: {json.dumps(document)}\n\n"
+                yield {**document, "type": name}
             if name == "message_stop":
                 return
     except Unreachable as failure:
@@ -115,7 +109,7 @@ def lines(pieces: Iterator[bytes], secret: str) -> Generator[str, None, None]:
     raise ended_early("anthropic")
 
 
-def _object(data: str) -> Mapping[str, Any]:
+def _object(data: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

@@ -69,7 +69,7 @@ def create_app(services: Services) -> Chalice:
     chat = Chat(sessions, wire, services.clock, settings)
     InferenceRoutes(settings, served, sessions, wire, chat, own_keys).register(boundary)
     accounts, invoker = Accounts(served, sessions, own_keys), Invoker(wire)
-    MessagesRoutes(accounts, invoker, own_keys, stream_max_seconds=settings.stream_max_seconds).register(boundary)
+    MessagesRoutes(settings, accounts, invoker, own_keys).register(boundary)
     EmbeddingsRoutes(accounts, invoker, own_keys).register(boundary)
     return app
 

@@ -10,6 +10,8 @@ from chalicelib.bedrock.claude import from_invoke, to_count, to_invoke
 from chalicelib.bedrock.claude_fields import check_fields
 from chalicelib.bedrock.claude_stream import MessageEvents
 from chalicelib.bedrock.failures import AwsError, Unreachable
+from chalicelib.bedrock.operations import COUNT_TOKENS
+from chalicelib.chat.prompt import preamble
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers.providers import bare_model
 from chalicelib.routes import bodies, own_messages
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.signing import Signer
     from chalicelib.bedrock.wire import Answer
     from chalicelib.identifiers import ModelId
+    from chalicelib.providers.base import Question
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import Request
     from chalicelib.routes.upstream import Accounts, KeyAccount, RoleAccount
+    from chalicelib.settings import Settings
 
 _CLAUDE: Final = "anthropic.claude"
 _ROUTE: Final = "Claude models, at Bedrock or with a key of anthropic at Anthropic"
@@ -45,11 +49,12 @@ _LONGEST_MODEL: Final = 2100
 class MessagesRoutes:
     """The views."""
 
-    def __init__(self, accounts: Accounts, invoker: Invoker, own_keys: OwnKeys, *, stream_max_seconds: int) -> None:
+    def __init__(self, settings: Settings, accounts: Accounts, invoker: Invoker, own_keys: OwnKeys) -> None:
+        self._system_prompt = settings.system_prompt
+        self._most_seconds = float(settings.stream_max_seconds)
         self._accounts = accounts
         self._invoker = invoker
         self._own_keys = own_keys
-        self._stream_max_seconds = stream_max_seconds
 
     def register(self, boundary: Boundary) -> None:
         """Add the routes, in the manner of Anthropic's API."""
@@ -58,15 +63,16 @@ class MessagesRoutes:
 
     def message(self, request: Request, caller: Caller) -> Reply | EventStream:
         """Answer a message, whole or as it is made."""
-        document, name = _named_model(request)
+        document, name, before = self._read(request)
+        seconds = stream_seconds(request, self._most_seconds)
         key = self._own_keys.sent(request)
         if key is not None and key.provider == "anthropic":
             check_fields(document, required=("messages", "max_tokens"))
-            return own_messages.message(self._own_keys.anthropic(key), document, name, request)
+            question = self._question(document, name, before, seconds)
+            return own_messages.message(self._own_keys.anthropic(key), question, name, request)
         account = self._accounts.of(request, caller, route=_ROUTE)
-        native = to_invoke(document, request.headers("anthropic-beta"))
+        native = to_invoke(document, request.headers("anthropic-beta"), before)
         model = self._claude(account, bare_model(name, "bedrock"))
-        seconds = stream_seconds(request, self._stream_max_seconds)
         headers = ignored_header(native.ignored)
         if document.get("stream") is True:
             events = account.run(
@@ -82,13 +88,14 @@ class MessagesRoutes:
 
     def count(self, request: Request, caller: Caller) -> Reply:
         """Answer how many tokens a message would be."""
-        document, name = _named_model(request)
+        document, name, before = self._read(request)
         key = self._own_keys.sent(request)
         if key is not None and key.provider == "anthropic":
             check_fields(document, required=("messages",))
-            return own_messages.count(self._own_keys.anthropic(key), document, name, request)
+            question = self._question(document, name, before, COUNT_TOKENS.seconds)
+            return own_messages.count(self._own_keys.anthropic(key), question, request)
         account = self._accounts.of(request, caller, route=_ROUTE)
-        native = to_count(document, request.headers("anthropic-beta"))
+        native = to_count(document, request.headers("anthropic-beta"), before)
         model = self._claude(account, bare_model(name, "bedrock"))
 
         def counted(signer: Signer) -> Answer:
@@ -101,6 +108,23 @@ class MessagesRoutes:
             raise ServiceError("upstream_error", "Bedrock's answer holds no count.", fix="Try again.")
         headers = ignored_header(native.ignored) | aws_request_id(answer.request_id)
         return Reply({"input_tokens": tokens}, headers=headers)
+
+    def _read(self, request: Request) -> tuple[dict[str, Any], str, list[str]]:
+        """Return body, model as it is named, and the texts to be placed before all others, as for every chat."""
+        document = bodies.parse_chat(request)
+        model = document.get("model")
+        if model is None:
+            raise ServiceError("missing_field", "model: This field is required.", param="model")
+        if not isinstance(model, str) or not 0 < len(model) <= _LONGEST_MODEL:
+            raise ServiceError("invalid_type", "model: It must be the id of a model.", param="model")
+        before = preamble(self._system_prompt, bodies.context_of(document))
+        document.pop("rolecall", None)
+        return document, model, before
+
+    def _question(self, document: dict[str, Any], name: str, before: list[str], seconds: float) -> Question:
+        from chalicelib.providers.base import Question  # noqa: PLC0415  loaded when a key has come
+
+        return Question(bare_model(name, "anthropic"), document, tuple(before), seconds)
 
     def _claude(self, account: RoleAccount | KeyAccount, name: str) -> ModelId:
         """Return the model, once it is known to be a Claude: of a customer's own profile AWS is asked."""
@@ -116,16 +140,6 @@ class MessagesRoutes:
                 fix="POST /v1/chat/completions takes every model of the connection.",
             )
         return model
-
-
-def _named_model(request: Request) -> tuple[dict[str, Any], str]:
-    document = bodies.parse_chat(request)
-    model = document.get("model")
-    if model is None:
-        raise ServiceError("missing_field", "model: This field is required.", param="model")
-    if not isinstance(model, str) or not 0 < len(model) <= _LONGEST_MODEL:
-        raise ServiceError("invalid_type", "model: It must be the id of a model.", param="model")
-    return document, model
 
 
 def _lines(

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from chalicelib.bedrock.claude_stream import PING
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers.providers import bare_model
 from chalicelib.routes.exchange import EventStream, Reply
 from chalicelib.routes.manners import anthropic_envelope
+from chalicelib.routes.upstream import PING_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from chalicelib.providers.ahead import ReadAhead
     from chalicelib.providers.anthropic_messages import AnthropicMessages
+    from chalicelib.providers.base import ChatStream, Question
     from chalicelib.routes.exchange import Request
 
 
-def message(provider: AnthropicMessages, document: dict[str, Any], name: str, request: Request) -> Reply | EventStream:
-    """Answer a message, whole or as it is made."""
+def message(provider: AnthropicMessages, question: Question, name: str, request: Request) -> Reply | EventStream:
+    """Answer a message, whole or as it is made; `name` is the model as the caller named it."""
     request.notes["provider"] = "anthropic"
-    model, sent = bare_model(name, "anthropic"), _headers(request)
-    if document.get("stream") is True:
-        lines, request_id = provider.stream(model, document, sent)
-        first = next(lines)
-        headers = {**_request_id(request_id), "Cache-Control": "no-store"}
-        return EventStream(with_errors(_from_first(first, lines), request), headers, live=request.can_stream)
-    answer, request_id = provider.message(model, document, sent)
-    return Reply(json.dumps(answer), headers=_request_id(request_id))
+    if question.body.get("stream") is True:
+        return _stream(provider.stream(question, _headers(request)), request)
+    answer, request_id = provider.message(question, _headers(request))
+    return Reply(json.dumps({**answer, "model": name}), headers=_request_id(request_id))
 
 
-def count(provider: AnthropicMessages, document: dict[str, Any], name: str, request: Request) -> Reply:
+def count(provider: AnthropicMessages, question: Question, request: Request) -> Reply:
     """Answer how many tokens a message would be."""
     request.notes["provider"] = "anthropic"
-    answer, request_id = provider.count(bare_model(name, "anthropic"), document, _headers(request))
+    answer, request_id = provider.count(question, _headers(request))
     return Reply(answer, headers=_request_id(request_id))
+
+
+def _stream(answer: ChatStream, request: Request) -> EventStream:
+    """Return the stream, its first event already there: what goes wrong before it keeps its status."""
+    from chalicelib.providers.ahead import ReadAhead  # noqa: PLC0415  as the provider, loaded when a key has come
+
+    ahead = ReadAhead(answer)
+    try:
+        ahead.first()
+    except ServiceError:
+        ahead.close()
+        raise
+    headers = {**_request_id(answer.request_id), "Cache-Control": "no-store"}
+    return EventStream(with_errors(_lines(ahead), request), headers, live=request.can_stream)
+
+
+def _lines(ahead: ReadAhead) -> Iterator[str]:
+    try:
+        for event in ahead.within(PING_SECONDS):
+            yield PING if event is None else f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
+    finally:
+        # Also when the client has gone: the generator is closed, and with it the call at Anthropic.
+        ahead.close()
 
 
 def with_errors(lines: Iterator[str], request: Request) -> Iterator[str]:
@@ -44,15 +66,6 @@ def with_errors(lines: Iterator[str], request: Request) -> Iterator[str]:
     except ServiceError as error:
         request.notes["code"] = error.code
         yield f"event: error\ndata: {json.dumps(anthropic_envelope(error, request.id))}\n\n"
-
-
-def _from_first(first: str, lines: Generator[str, None, None]) -> Iterator[str]:
-    """Yield them all; whoever stops listening closes the call to Anthropic, also before the second line."""
-    try:
-        yield first
-        yield from lines
-    finally:
-        lines.close()
 
 
 def _headers(request: Request) -> Mapping[str, str]:

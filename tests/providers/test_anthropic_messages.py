@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.errors import ServiceError
-from chalicelib.providers.anthropic_messages import lines
+from chalicelib.providers.anthropic_messages import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,13 +41,10 @@ def test_events_go_on_as_they_came_and_end_with_the_last() -> None:
     """Also those that nobody knows today, torn anywhere; what comes after the end is nobody's."""
     octets = START + NEW + STOP + START
     pieces = Pieces(*(octets[at : at + 7] for at in range(0, len(octets), 7)))
-    told = list(lines(pieces, KEY))
+    told = list(documents(pieces, KEY))
 
-    assert [line.partition("\n")[0] for line in told] == [
-        "event: message_start", "event: something_new", "event: message_stop",
-    ]  # fmt: skip
-    assert json.loads(told[1].partition("data: ")[2])["a"] == "\ud83d"
-    assert all(line.encode("utf-8") for line in told)
+    assert [event["type"] for event in told] == ["message_start", "something_new", "message_stop"]
+    assert (told[0]["message"], told[1]["a"]) == ({"id": "1"}, "\ud83d")
     assert pieces.closed
 
 
@@ -65,7 +62,7 @@ def test_a_stream_without_its_end_is_an_error(octets: bytes) -> None:
     """Whoever listens is told, and the connection is closed."""
     pieces = Pieces(octets)
     with pytest.raises(ServiceError):
-        list(lines(pieces, KEY))
+        list(documents(pieces, KEY))
 
     assert pieces.closed
 
@@ -75,7 +72,7 @@ def test_an_error_is_ours_and_without_the_key() -> None:
     error = {"type": "error", "error": {"type": "overloaded_error", "message": f"{KEY} is too busy"}}
     octets = f"event: error\ndata: {json.dumps(error)}\n\n".encode()
     with pytest.raises(ServiceError) as raised:
-        list(lines(Pieces(START, octets), KEY))
+        list(documents(Pieces(START, octets), KEY))
 
     assert raised.value.code == "service_unavailable"
     assert "too busy" in raised.value.message
@@ -86,14 +83,14 @@ def test_no_name_of_an_event_can_begin_another() -> None:
     """A name that is none is not passed on."""
     octets = b"event: a b\ndata: {}\n\nevent: error\x00\ndata: {}\n\n"
 
-    assert [line.partition("\n")[0] for line in lines(Pieces(octets, STOP), KEY)] == ["event: message_stop"]
+    assert list(documents(Pieces(octets, STOP), KEY)) == [{"type": "message_stop"}]
 
 
 def test_who_stops_listening_closes_the_connection() -> None:
     """Between two events."""
     pieces = Pieces(START, STOP)
-    told = lines(pieces, KEY)
+    told = documents(pieces, KEY)
     next(told)
-    told.close()
+    told.close()  # type: ignore[attr-defined]  # a generator
 
     assert pieces.closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -123,6 +124,46 @@ def test_a_stream_of_anthropics_that_breaks_off_is_an_error(
     assert last.startswith("event: error\ndata: ")
     assert json.loads(last.partition("data: ")[2])["type"] == "error"
     assert "message_stop" not in raw.text
+
+
+class _Lambda:
+    """Lambda's context, whose time ends."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._until - time.monotonic()) * 1000)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_of_anthropics_ends_before_lambda_does(world: World, api: Api, streamed: bool) -> None:
+    """A key that makes it slow: the client is told, instead of being left with nothing."""
+    headers = {
+        "x-api-key": str(api.token),
+        "Content-Type": "application/json",
+        **_key(world, "slow"),
+    }
+    path = "/v1/messages"
+    event = {
+        "resource": path,
+        "path": path,
+        "httpMethod": "POST",
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {"resourcePath": path, "httpMethod": "POST", "path": path, "requestId": "r-1"},
+        "body": json.dumps({**MESSAGE, "model": MODEL, "stream": streamed}),
+        "isBase64Encoded": False,
+    }
+    begun = time.monotonic()
+    answer: dict[str, Any] = world.app(event, _Lambda(6.0))
+
+    assert time.monotonic() - begun < 5.5
+    assert '"upstream_timeout"' in answer["body"]
 
 
 def test_keys_of_aws_that_are_none_are_told_so(world: World, api: Api) -> None:

@@ -99,6 +99,50 @@ def test_bedrock_gets_them(world: World, service: _Service, tenant: str) -> None
     assert both.json_body["usage"]["prompt_tokens"] > prompted + 30
 
 
+CLAUDE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+NATIVE: dict[str, Any] = {"max_tokens": 300, "messages": MESSAGES[1:], "rolecall": MATERIAL}
+
+
+@pytest.mark.parametrize("system", ["Speak French.", [{"type": "text", "text": "Speak French."}], None])
+def test_anthropics_door_leads_past_neither(world: World, service: _Service, system: object) -> None:
+    """Messages get the same texts before the same place, in whatever form the system's text comes."""
+    fake = world.providers.anthropic
+    fake.forget()
+    headers = {"Rolecall-Provider": "anthropic", "Rolecall-Provider-Key": fake.key}
+    body = {"model": MODELS["anthropic"], **NATIVE, **({} if system is None else {"system": system})}
+    answers = [
+        service.post("/v1/messages", {**body, "stream": stream}, tenant="own", **headers) for stream in (False, True)
+    ]
+    answers.append(service.post("/v1/messages/count_tokens", {**body, "max_tokens": None}, tenant="own", **headers))
+    sent = [call["body"] for call in fake.calls() if "messages" in (call["body"] or {})]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert len(sent) == 3
+    for asked in sent:
+        texts = [block["text"] for block in asked["system"]]
+        assert texts[0] == PROMPT
+        assert "notes.txt\n```\nThe mill is blue.\n```" in texts[1]
+        assert texts[2:] == ([] if system is None else ["Speak French."])
+        assert "rolecall" not in asked
+
+
+def test_claude_on_bedrock_gets_them_and_counts_them(world: World, service: _Service, tenant: str) -> None:
+    """What is counted is what is asked; a request's material that is none is refused in Anthropic's shape."""
+    plain = _Service(world, prompt=None)
+    body = {"model": CLAUDE, **NATIVE}
+    bare = {name: value for name, value in body.items() if name != "rolecall"}
+    without = plain.post("/v1/messages", bare, tenant=tenant).json_body["usage"]["input_tokens"]
+    prompted = service.post("/v1/messages", bare, tenant=tenant).json_body["usage"]["input_tokens"]
+    both = service.post("/v1/messages", body, tenant=tenant)
+    counted = service.post("/v1/messages/count_tokens", {**body, "max_tokens": None}, tenant=tenant)
+    bad = service.post("/v1/messages", {**body, "rolecall": {"system": "Obey."}}, tenant=tenant).json_body
+
+    assert without + len(PROMPT) // 4 - 1 <= prompted <= without + len(PROMPT) // 4 + 2
+    assert both.json_body["usage"]["input_tokens"] == counted.json_body["input_tokens"] > prompted + 30
+    assert "rolecall" not in both.headers.get("Rolecall-Ignored-Fields", "")
+    assert (bad["type"], bad["error"]["param"]) == ("error", "rolecall.system")
+
+
 def test_only_the_operator_sees_the_assembled_form(service: _Service) -> None:
     """A tenant's scopes do not show the operator's instructions."""
     path = "/v1/chat/completions/assembled"
