@@ -46,10 +46,12 @@ def _line(number: int, target: Target, reading: Reading) -> tuple[str, ...]:
 
 
 def verdict(target: Target, reading: Reading) -> str:
-    """Return what a figure reaches: the goal, what it must, or neither."""
+    """Return what a figure reaches: the goal, what it must, or neither. Where nothing must be, it can fall short."""
     if not target.reached(target.must, reading.value):
         return "**missed**"
-    return "goal" if target.reached(target.goal, reading.value) else "must"
+    if target.reached(target.goal, reading.value):
+        return "goal"
+    return "short" if target.must is None else "must"
 
 
 def methods(rows: Sequence[Row]) -> str:

@@ -89,7 +89,7 @@ class Rolecall:
     def list_models(self, event: Event) -> None:
         """Have the models listed."""
         answer = self.app(event, Context())
-        if answer["statusCode"] != 200 or not json.loads(answer["body"])["data"]:
+        if answer["statusCode"] != 200 or '"object": "model"' not in answer["body"]:
             raise AssertionError(answer["body"])
 
 

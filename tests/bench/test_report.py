@@ -56,7 +56,8 @@ def test_a_row_that_lacks_a_figure_is_an_error() -> None:
         (AT_LEAST, 2.0, "goal"),
         (AT_LEAST, 1.0, "must"),
         (AT_LEAST, 0.99, "**missed**"),
-        (Target("x", must=None, goal=1.0), 5.0, "must"),
+        (Target("x", must=None, goal=1.0), 5.0, "short"),
+        (Target("x", must=None, goal=1.0), 1.0, "goal"),
     ],
 )
 def test_what_a_figure_reaches(target: Target, value: float, expected: str) -> None:
