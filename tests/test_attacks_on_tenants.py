@@ -185,6 +185,20 @@ def test_a_name_reaches_no_document(world: World, name: str) -> None:
             assert tenant.connection["external_id"] in file
 
 
+def test_nothing_is_called_with_a_role_that_may_be_anybodys(world: World) -> None:
+    """An open role lets in whoever names it. Listing and invoking there would be done, and paid for, by its owner."""
+    victim, thief = Onboarding(world), Onboarding(world)
+    policy = victim.trust_policy
+    del policy["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"]
+    victim.make_role(policy)
+    world.aws.calls.clear()
+    report = thief.verify(victim.role_arn, invoke="amazon.nova-micro-v1:0")
+
+    assert {check["outcome"] for check in report["checks"][:5]} == {"passed"}
+    assert [check["outcome"] for check in report["checks"][5:]] == ["skipped", "skipped"]
+    assert not [call for call in world.aws.calls.rows() if call["account"] == victim.customer.account]
+
+
 @attack(54)
 def test_a_foreign_text_is_data(world: World) -> None:
     """AWS's words come as JSON of type JSON, never as HTML, and with nothing that a terminal would obey."""

@@ -10,7 +10,8 @@
 Steps 1 to 5 run side by side and decide alone. Steps 2 to 5 pass when AWS answers AccessDenied, and mean something only
 once step 1 passed: a role that refuses everyone refuses strangers too. Any other answer is inconclusive, and an
 inconclusive step never makes a connection active. Where IAM may only need time the five are run again (`patience`), and
-the last try decides. Steps 6 and 7 say whether the connection is usable.
+the last try decides. Steps 6 and 7 say whether the connection is usable. They are run for a verified role alone: one
+that lets strangers in lets in a tenant who is not its owner, and a model would be invoked in somebody else's account.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.bedrock.sessions import Session
 from chalicelib.onboarding import edits, findings, probes, usability
-from chalicelib.onboarding.checks import BY_ID, LET_IN, Check, Result
+from chalicelib.onboarding.checks import BY_ID, LET_IN, Check, Result, Verdict, verdict
 from chalicelib.onboarding.diagnosis import Denial
 from chalicelib.onboarding.patience import Waiting, pauses
 from chalicelib.onboarding.probes import Inconclusive, Passed, Refused
@@ -85,7 +86,7 @@ class Verification:
         self._wire = wire
 
     def run(self) -> Iterator[Result | Waiting]:
-        """Yield each check's result. None is left out, so that all can be mended at once."""
+        """Yield each check's result, `skipped` for what was not run: all that can be told is told at once."""
         attempt = self._attempt()
         waited, budget = 0, self._services.settings.verification_settle_seconds
         for pause in pauses(budget):
@@ -150,7 +151,8 @@ class Verification:
                 return Result(check, outcome.word)
 
     def _used(self, session: Session | Refused | Inconclusive) -> Iterator[Result]:
-        if not isinstance(session, Session):
+        if not isinstance(session, Session) or verdict(self.results) is not Verdict.VERIFIED:
+            # Whose role it is has not been shown: its session goes no further than this.
             yield from usability.skipped()
             return
         self.role_unique_id = session.role_unique_id
