@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 STORED_LIMIT: Final = 2048
 """Characters of a trust policy by default, white space not counted (IAM quotas)."""
+MOST_STORED: Final = 4096
+"""Characters of the longest trust policy that any account's quota allows (as above)."""
 _ELSEWHERE: Final = "arn:{partition}:sts::999999999999:assumed-role/somebody/else"
 
 
@@ -49,9 +51,17 @@ def lint(
         fix = "Correct it, or replace the whole policy by the corrected one."
         malformed = _finding("trust_policy_malformed", f"AWS would not store this policy: {error}", fix)
         return Lint((malformed,), ours)
+    length = stored_length(document)
+    if length > MOST_STORED:
+        # Judged statement by statement, 64 KB of them would take the processor for half a minute.
+        return Lint((_too_long(length, f"IAM stores at most {MOST_STORED}", "Shorten it.", "error"),), ours)
     judge = _Judge(connection, service_role, policy, random_bytes)
-    found = (*judge.about_us(), *judge.about_strangers(), *_about_length(document))
-    return Lint(found, ours if found == () else _corrected(document, policy, judge, ours))
+    found = [*judge.about_us(), *judge.about_strangers()]
+    if length > STORED_LIMIT:
+        limit = f"IAM stores {STORED_LIMIT} unless the account's quota was raised"
+        fix = "Shorten it, or ask AWS to raise the quota of role trust policy length."
+        found.append(_too_long(length, limit, fix, "warning"))
+    return Lint(tuple(found), _corrected(document, policy, judge, ours) if found else ours)
 
 
 class _Judge:
@@ -186,15 +196,8 @@ class _Judge:
         return Request("sts:AssumeRole", "arn:aws:iam::000000000000:role/the-role", principal, context, role_arn)
 
 
-def _about_length(document: str | Mapping[str, Any]) -> Iterator[Finding]:
-    length = stored_length(document)
-    if length > STORED_LIMIT:
-        yield _finding(
-            "trust_policy_too_long",
-            f"The policy has {length} characters; IAM stores {STORED_LIMIT} unless the account's quota was raised.",
-            "Shorten it, or ask AWS to raise the quota of role trust policy length.",
-            severity="warning",
-        )
+def _too_long(length: int, limit: str, fix: str, severity: Severity) -> Finding:
+    return _finding("trust_policy_too_long", f"The policy has {length} characters; {limit}.", fix, severity=severity)
 
 
 def _corrected(

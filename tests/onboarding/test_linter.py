@@ -185,6 +185,18 @@ def test_a_policy_over_the_quota_is_told(api: Api, connection: dict[str, Any]) -
     assert _codes(_lint(api, connection, policy)) == ["trust_policy_too_long"]
 
 
+def test_a_policy_that_no_account_stores_is_not_judged(api: Api, connection: dict[str, Any]) -> None:
+    """IAM stores 4,096 characters; a thousand statements, each held against all, took half a minute of processor."""
+    policy = _policy(api, connection)
+    policy["Statement"] += [{"Effect": "Allow", "Principal": "*", "Action": "sts:*"}] * 1000
+    result = _lint(api, connection, policy)
+
+    assert [(finding["code"], finding["severity"]) for finding in result["findings"]] == [
+        ("trust_policy_too_long", "error")
+    ]
+    assert result["corrected_trust_policy"] == _policy(api, connection)
+
+
 def test_a_number_no_program_holds_is_corrected_too(api: Api, connection: dict[str, Any]) -> None:
     """A policy of others with a number of five thousand digits is JSON, and no reason to fail."""
     policy = _policy(api, connection)
