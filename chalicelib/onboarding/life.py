@@ -14,6 +14,7 @@ from chalicelib.onboarding.probes import Inconclusive, Passed
 if TYPE_CHECKING:
     from chalicelib.onboarding.findings import Finding
     from chalicelib.onboarding.registry import Actor, Registry
+    from chalicelib.onboarding.turnstile import Turnstile
     from chalicelib.services import Services
 
 REMOVAL_TITLE: Final = "The role refuses us after the connection was deleted"
@@ -30,9 +31,10 @@ class Removal:
 class Life:
     """Makes the changes; each is one transaction with its audit event."""
 
-    def __init__(self, services: Services, registry: Registry) -> None:
+    def __init__(self, services: Services, registry: Registry, turnstile: Turnstile) -> None:
         self._services = services
         self._registry = registry
+        self._turnstile = turnstile
 
     def change(self, before: Connection, after: Connection, actor: Actor) -> Connection:
         """Store what a tenant changed. What decides which models can be called is usable only once verified again."""
@@ -78,13 +80,23 @@ class Life:
         return self._registry.save(before, after, "connection_revoked", actor)
 
     def prove_removal(self, connection: Connection) -> Removal:
-        """Find out whether the role refuses us now, with every external ID that it may have been told to take."""
+        """Find out whether the role refuses us now, with every external ID that it may have been told to take.
+
+        It asks STS about a role as a verification does, and waits for its turn and counts as one.
+        """
         if connection.status is not Status.REVOKED:
             raise ServiceError(
                 "connection_not_revoked",
                 "The connection is still in use.",
                 fix="Delete it first: DELETE /v1/connections/{id}.",
             )
+        ticket = self._turnstile.enter(connection)
+        try:
+            return self._tried(connection)
+        finally:
+            self._turnstile.leave(connection, ticket)
+
+    def _tried(self, connection: Connection) -> Removal:
         roles = [role for role in (connection.role_arn, connection.candidate_role_arn) if role is not None]
         ids = {str(one) for one in (connection.external_id, connection.outgoing_id, connection.id_under_test) if one}
         found: list[Finding] = []

@@ -1,6 +1,7 @@
 """Who may verify now: one run at a time for a connection, and so many a minute for a tenant.
 
-A run makes five AssumeRole calls, and its answers tell strangers about roles; neither is to be had without limit.
+A run makes five AssumeRole calls, and its answers tell strangers about roles; neither is to be had without limit. The
+proof of a removal asks the same and counts as a run.
 """
 
 from __future__ import annotations

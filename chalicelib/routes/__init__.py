@@ -62,7 +62,7 @@ def create_app(services: Services) -> Chalice:
     wizard.register(boundary, settings)
     turnstile = Turnstile(table, clock=services.clock, random_bytes=services.random_bytes)
     verifier = Verifier(services, registry, turnstile, sessions, wire)
-    OnboardingRoutes(services, registry, verifier, Life(services, registry)).register(boundary)
+    OnboardingRoutes(services, registry, verifier, Life(services, registry, turnstile)).register(boundary)
     _schedule(app, Reverification(registry, verifier))
     own_keys = OwnKeys(settings, wire)
     KeyRoutes(own_keys, Limits(table, services.clock)).register(boundary)

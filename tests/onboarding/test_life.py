@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -209,6 +209,23 @@ def test_deletion_ends_every_use_at_once_and_is_proven(living: Living) -> None:
     iam.delete_role_policy(RoleName=living.name, PolicyName="Rolecall")
     iam.delete_role(RoleName=living.name)
     assert living.api.post(f"{living.path}/removal", {}).json == {"removed": True, "findings": [], "retry_after": None}
+
+
+def test_the_proof_of_a_removal_is_not_to_be_had_without_limit(world: World, living: Living) -> None:
+    """It asks STS about a role as a verification does, so it counts as one: past the limit STS is not asked."""
+    living.api.call("DELETE", living.path)
+    now = datetime.now(UTC)
+    for minute in (now, now + timedelta(minutes=1)):
+        window = minute.replace(second=0, microsecond=0).isoformat()
+        world.services.dynamodb.put_item(
+            TableName=world.settings.table_name,
+            Item={"pk": {"S": f"TENANT#{living.tenant}#RATE"}, "sk": {"S": f"VERIFY#{window}"}, "runs": {"N": "120"}},
+        )
+    before = world.aws.calls.count("sts")
+    answer = living.api.post(f"{living.path}/removal", {})
+
+    assert (answer.status, answer.error["code"]) == (429, "too_many_verifications")
+    assert world.aws.calls.count("sts") == before
 
 
 def test_an_unclear_answer_is_no_proof_of_removal(world: World, living: Living) -> None:
