@@ -19,7 +19,7 @@ from chalicelib.onboarding.connection import MOVES, PENDING_LIFE, Connection, St
 from chalicelib.onboarding.table import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from chalicelib.onboarding.connection import Guardrail
@@ -116,16 +116,19 @@ class Registry:
         found = [items.to_connection(row) for row in rows]
         return found, _encoded(str(found[-1].id)) if more and found else None
 
-    def due(self, shard: str, *, limit: int) -> list[Connection]:
-        """Return connections of all tenants whose role is to be verified anew, each by a consistent read."""
+    def due(self, shard: str) -> Iterator[Connection]:
+        """Yield connections of all tenants whose role is to be verified anew, each by a consistent read."""
         now = items.to_text(self._clock()) or ""
-        found = []
-        for row in self._table.due(shard, now, limit=limit):
-            item = self._table.get({"pk": row["pk"], "sk": row["sk"]})
-            connection = None if item is None else items.to_connection(item)
-            if connection is not None and connection.due_at is not None and connection.due_at <= self._clock():
-                found.append(connection)
-        return found
+        more: items.Item | None = None
+        while True:
+            rows, more = self._table.due(shard, now, limit=PAGE, after=more)
+            for row in rows:
+                item = self._table.get({"pk": row["pk"], "sk": row["sk"]})
+                connection = None if item is None else items.to_connection(item)
+                if connection is not None and connection.due_at is not None and connection.due_at <= self._clock():
+                    yield connection
+            if more is None:
+                return
 
     def save(
         self,

@@ -49,19 +49,25 @@ class Table:
         answer = self._dynamodb().query(**query)
         return list(answer["Items"]), "LastEvaluatedKey" in answer
 
-    def due(self, shard: str, before: str, *, limit: int) -> list[Mapping[str, Any]]:
+    def due(
+        self, shard: str, before: str, *, limit: int, after: Item | None = None
+    ) -> tuple[list[Mapping[str, Any]], Item | None]:
         """Return up to `limit` items of the index `due` whose time is not after `before`, the earliest first.
 
-        An index is behind its table by a moment: what is done with an item rests on a read of the item itself.
+        With them comes what to ask for the next page `after`, or None. An index is behind its table by a moment: what
+        is done with an item rests on a read of the item itself.
         """
-        answer = self._dynamodb().query(
-            TableName=self._name,
-            IndexName=DUE_INDEX,
-            KeyConditionExpression="due_shard = :shard AND due_at <= :before",
-            ExpressionAttributeValues={":shard": {"S": shard}, ":before": {"S": before}},
-            Limit=limit,
-        )
-        return list(answer["Items"])
+        query: dict[str, Any] = {
+            "TableName": self._name,
+            "IndexName": DUE_INDEX,
+            "KeyConditionExpression": "due_shard = :shard AND due_at <= :before",
+            "ExpressionAttributeValues": {":shard": {"S": shard}, ":before": {"S": before}},
+            "Limit": limit,
+        }
+        if after is not None:
+            query["ExclusiveStartKey"] = after
+        answer = self._dynamodb().query(**query)
+        return list(answer["Items"]), answer.get("LastEvaluatedKey")
 
     def put(
         self,

@@ -120,13 +120,16 @@ class Verifier:
         tested = replace(connection, external_id=connection.id_under_test)
         return Subject(connection, grant_of(tested, role_arn), own, invoke)
 
-    def start(self, subject: Subject, actor: Actor) -> Iterator[Result | Waiting | dict[str, object]]:
+    def start(
+        self, subject: Subject, actor: Actor, *, counted: bool = True
+    ) -> Iterator[Result | Waiting | dict[str, object]]:
         """Return the run, whose turn it now is: it yields results, a word before each pause, and last the report.
 
-        Raises `verification_running` or `too_many_verifications` at once; the run itself raises `connection_changed`
-        when another request changed the connection meanwhile, and has then written nothing.
+        A run that is not `counted` is none of those that a tenant may start in a minute. Raises `verification_running`
+        or `too_many_verifications` at once; the run itself raises `connection_changed` when another request changed the
+        connection meanwhile, and has then written nothing.
         """
-        ticket = self._turnstile.enter(subject.connection)
+        ticket = self._turnstile.enter(subject.connection, counted=counted)
         return self._run(subject, actor, ticket)
 
     def _run(self, subject: Subject, actor: Actor, ticket: str) -> Iterator[Result | Waiting | dict[str, object]]:

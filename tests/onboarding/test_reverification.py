@@ -174,6 +174,40 @@ def test_one_connection_that_breaks_does_not_shield_the_next(world: World, activ
     assert active.api.call("DELETE", active.path).status == 200
 
 
+def test_a_tenant_who_verifies_without_end_keeps_no_role_from_being_looked_at(world: World, active: Active) -> None:
+    """The runs that a tenant may start in a minute are used up: the scheduled one is the service's own."""
+    now = datetime.now(UTC)
+    for minute in (now, now + timedelta(minutes=1)):
+        window = minute.replace(second=0, microsecond=0).isoformat()
+        world.services.dynamodb.put_item(
+            TableName=world.settings.table_name,
+            Item={"pk": {"S": f"TENANT#{active.tenant}#RATE"}, "sk": {"S": f"VERIFY#{window}"}, "runs": {"N": "120"}},
+        )
+    active.becomes_due()
+
+    assert active.schedule()["verified"] == 1
+
+
+def test_many_connections_that_fail_shield_nobody_after_them(world: World, active: Active) -> None:
+    """However many of one tenant's stand first in line and can't be verified, the others get their turn."""
+    active.becomes_due()
+    table, item = world.settings.table_name, active.item
+    copies = [{**item, "pk": {"S": "TENANT#crowd"}, "tenant": {"S": "crowd"}} for _ in range(120)]
+    for number, copy in enumerate(copies):
+        copy["sk"] = {"S": f"CONNECTION#{number}"}
+        copy["id"] = {"S": f"conn-{number:020d}"}
+        copy["due_at"] = {"S": "2019-01-01T00:00:00.000+00:00"}
+        copy["models"] = {"L": [{"S": "not a model"}]}
+        world.services.dynamodb.put_item(TableName=table, Item=copy)
+    try:
+        tally = active.schedule()
+    finally:
+        for copy in copies:
+            world.services.dynamodb.delete_item(TableName=table, Key={"pk": copy["pk"], "sk": copy["sk"]})
+
+    assert (tally["verified"], tally["left"]) == (1, 120)
+
+
 def test_switched_off_means_never_due(world: World) -> None:
     """REVERIFY_HOURS=0 leaves no time behind."""
     settings = replace(world.settings, reverify_hours=0)
