@@ -14,6 +14,7 @@ from chalicelib.identifiers.providers import bare_model
 from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
 from chalicelib.routes import bodies, own_key
+from chalicelib.routes.auth import require_scope
 from chalicelib.routes.exchange import Reply
 
 if TYPE_CHECKING:
@@ -88,10 +89,15 @@ class InferenceRoutes:
         return Reply(model_row(self._model(wanted, served)))
 
     def availability(self, request: Request, caller: Caller) -> Reply:
-        """Say of each model of a connection whether it can be called, and if not, why; `?probe=true` invokes them."""
+        """Say of each model of a connection whether it can be called, and if not, why.
+
+        `?probe=true` invokes them, on the customer's bill, which a token that may only read must not.
+        """
         probe = request.query().get("probe", ["false"])
         if probe not in (["true"], ["false"]):
             raise ServiceError("invalid_value", "probe is true or false.", param="probe")
+        if probe == ["true"]:
+            require_scope(caller, "models:invoke")
         served = self._served.choose(caller.tenant, request.path_parameter("connection_id"))
         request.notes["connection"] = str(served.connection.id)
         credentials = self._sessions.credentials(served.grant)

@@ -24,7 +24,8 @@ class Connected:
         self.world = world
         keys = world.accounts.customer
         self.customer = Customer(world.aws.url, keys.account, keys.access_key_id, keys.secret_access_key)
-        self.api = Api(world.gateway.url, world.issuer.token(f"availability-{next(_numbers)}"))
+        self.tenant = f"availability-{next(_numbers)}"
+        self.api = Api(world.gateway.url, world.issuer.token(self.tenant))
         scope = {} if models is None else {"models": models}
         made = self.api.post("/v1/connections", {"name": "x", "region": region, **scope}).json
         self.path = f"/v1/connections/{made['id']}"
@@ -119,6 +120,18 @@ def test_a_denied_destination_is_named_when_probed(world: World) -> None:
     assert rows[NOVA]["available"] is True
     assert (rows[profile]["available"], rows[profile]["reason"]) == (False, "destination_region_denied")
     assert rows[profile]["finding"]["evidence"] == {"region": "us-east-2"}
+
+
+def test_a_token_that_may_only_read_invokes_nothing(world: World) -> None:
+    """Reading the table is reading; probing it is paid for, and asks for the scope of those who invoke."""
+    connected = Connected(world, models=[NOVA])
+    reader = Api(world.gateway.url, world.issuer.token(connected.tenant, scopes="connections:read"))
+    world.aws.calls.clear()
+    refused = reader.get(f"{connected.path}/models?probe=true")
+
+    assert reader.get(f"{connected.path}/models").status == 200
+    assert (refused.status, refused.error["code"]) == (403, "insufficient_scope")
+    assert world.aws.calls.count("bedrock-runtime") == 0
 
 
 def test_what_aws_would_not_say_is_not_guessed(world: World) -> None:
