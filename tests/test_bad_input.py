@@ -103,6 +103,7 @@ RAW = [
     pytest.param(b"{", {}, "invalid_json", id="cut short"),
     pytest.param(b'{"name": "x"} {}', {}, "invalid_json", id="two documents"),
     pytest.param(b'{"name": NaN, "region": "us-east-1"}', {}, "invalid_json", id="NaN"),
+    pytest.param(b'{"name": 1e999, "region": "us-east-1"}', {}, "invalid_json", id="a number without end"),
     pytest.param(b'{"name": "\xff", "region": "us-east-1"}', {}, "invalid_json", id="not UTF-8"),
     pytest.param('{"name": "x", "region": "us-east-1"}'.encode("utf-16"), {}, "invalid_json", id="UTF-16"),
     pytest.param(b'{"name": "\\ud800", "region": "us-east-1"}', {}, "invalid_json", id="a lone surrogate"),

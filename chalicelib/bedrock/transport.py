@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,11 @@ from urllib3.exceptions import (
 )
 from urllib3.util import make_headers, parse_url
 
+from chalicelib.errors import ServiceError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from urllib3.exceptions import HTTPError
 
 _HOSTS: Final = 256
@@ -99,6 +104,19 @@ def tls() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cafile=str(Path(botocore.__file__).parent / "cacert.pem"))
     return context
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """Return a body as JSON. Raises `invalid_value`: schemas and arguments of callers may hold what JSON may not."""
+    try:
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        # `NaN`, and `1e999`, which every parser of Python's takes for an infinity.
+        raise ServiceError(
+            "invalid_value",
+            "The request holds a number that is none or has no end, or is nested too deeply.",
+            fix="Send finite numbers, and flatter objects.",
+        ) from None
 
 
 def kind_of(error: HTTPError) -> str:

@@ -20,7 +20,7 @@ from chalicelib import VERSION
 from chalicelib.bedrock.events import IDLE_SECONDS, Events
 from chalicelib.bedrock.failures import AwsError, Unreachable, parse_retry_after
 from chalicelib.bedrock.signing import address, sign
-from chalicelib.bedrock.transport import kind_of, pool
+from chalicelib.bedrock.transport import encoded, kind_of, pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,8 +99,8 @@ class Wire:
 
         A body cut short is not asked for again: the model has run, and the customer pays for each run. `headers` are
         sent and signed besides. `seconds` bounds the call in place of the operation's own. Raises `AwsError` for what
-        AWS answered, `Unreachable` when it did not or not to the end, and `ServiceError` `unknown_region` for a region
-        that no partition has.
+        AWS answered, `Unreachable` when it did not or not to the end, and `ServiceError`: `unknown_region` for a region
+        that no partition has, `invalid_value` for a body that can't be written as JSON.
         """
         url = address(operation, region, endpoint=self._endpoint, fips=self._fips, model=model, query=query)
         request = _request(operation, region, url, body, headers)
@@ -256,8 +256,7 @@ def _request(
     every = {"User-Agent": _USER_AGENT, **operation.headers, **(headers or {})}
     if body is None:
         return _Request(operation, region, url, b"", every)
-    octets = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-    return _Request(operation, region, url, octets, {"Content-Type": "application/json", **every})
+    return _Request(operation, region, url, encoded(body), {"Content-Type": "application/json", **every})
 
 
 def _request_id(response: urllib3.BaseHTTPResponse) -> str:

@@ -148,9 +148,10 @@ class Bedrock:
         return ChatStream(self._chunks(made, events), events.close, translation.changed, events.request_id)
 
     def _translated(self, question: Question) -> tuple[str, ChatRequest, Translation]:
+        # Before the body, which was read with the provider's name before the model's: alone, that leaves no model.
+        model = str(ModelId.parse(question.model, region=self.region))
         request = ChatRequest.model_validate({**question.body, "model": question.model})
         ignored = request.ignored_fields()
-        model = str(ModelId.parse(question.model, region=self.region))
         translation = to_converse(request, preamble=question.preamble)
         return model, request, replace(translation, changed=(*ignored, *translation.changed))
 

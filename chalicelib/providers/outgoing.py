@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 
 from chalicelib import VERSION
 from chalicelib.bedrock.failures import Unreachable
-from chalicelib.bedrock.transport import kind_of, pool, tls
+from chalicelib.bedrock.transport import encoded, kind_of, pool, tls
 from chalicelib.errors import ServiceError
 from chalicelib.providers.endpoint import AzureEndpoint, is_public
 
@@ -158,7 +158,7 @@ class Outgoing:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **call.headers}
         octets = None
         if call.body is not None:
-            octets = json.dumps(call.body, separators=(",", ":"), allow_nan=False).encode()
+            octets = encoded(call.body)
             headers["Content-Type"] = "application/json"
         base = self._local.get(call.target.host)
         try:

@@ -142,7 +142,7 @@ def _refuse_ambiguity(octets: bytes) -> Any:
 
     try:
         document = json.loads(octets.decode("utf-8"), object_pairs_hook=once, parse_constant=_no_constant)
-        json.dumps(document, ensure_ascii=False).encode("utf-8")
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except RecursionError:
         raise _too_deep(_DEEPEST) from None
     except ValueError:

@@ -318,6 +318,26 @@ def test_a_stream_with_an_aws_key_that_breaks_off_is_an_error(world: World, api:
         assert "error" in json.loads(answer.text.strip().split("\n\n")[-1].removeprefix("data: "))
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "more", "code"),
+    [
+        pytest.param("openai", "gpt-4o", b'"temperature": 1e999', "invalid_json", id="a number without end"),
+        pytest.param("bedrock", "bedrock/", b'"stream": false', "invalid_model_id", id="no name behind the provider"),
+        pytest.param("bedrock", "bedrock/", b'"stream": true', "invalid_model_id", id="none, in a stream"),
+    ],
+)
+def test_what_nobody_can_be_asked_is_the_callers_fault(
+    world: World, api: Api, provider: str, model: str, more: bytes, code: str
+) -> None:
+    """It is refused before anything is sent, and is no failure of ours."""
+    headers = {"Rolecall-Provider": "bedrock", "Rolecall-Provider-Key": world.accounts.bedrock_key}
+    headers = headers | {"Rolecall-Region": "us-east-1"} if provider == "bedrock" else _headers(world, provider)
+    body = b'{"model": "%s", "messages": %s, %s}' % (model.encode(), json.dumps(MESSAGES).encode(), more)
+    answer = api.call("POST", "/v1/chat/completions", raw=body, headers=headers)
+
+    assert (answer.status // 100, answer.error["code"]) == (4, code)
+
+
 def test_bad_aws_keys_are_the_callers_own_fault(world: World, api: Api) -> None:
     """401, and none of AWS's words about what was signed."""
     headers = {

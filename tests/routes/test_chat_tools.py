@@ -10,7 +10,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.far_customer import Onboarding
+from tests.far_customer import Api, Onboarding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +75,29 @@ def test_streamed_calls_are_those_of_a_whole_answer(client: openai.OpenAI, quest
     assert [(call.function.name, json.loads(call.function.arguments)) for call in final.message.tool_calls] == [
         (call.function.name, json.loads(call.function.arguments)) for call in whole
     ]
+
+
+NO_NUMBERS = {
+    "NaN in a schema": b'"tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": NaN}}}]',
+    "1e999 in a schema": b'"tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": 1e999}}}]',
+    "NaN in arguments": b'"tools": []',
+}
+
+
+@pytest.mark.parametrize("what", NO_NUMBERS)
+def test_numbers_that_json_has_not_are_the_callers_fault(client: openai.OpenAI, what: str) -> None:
+    """What parsers take and JSON can't say is refused before anything is sent, and is no failure of ours."""
+    messages = b'[{"role": "user", "content": "Hi"}]'
+    if what == "NaN in arguments":
+        call = b'{"id": "c", "function": {"name": "f", "arguments": "{\\"a\\": NaN}"}}'
+        messages = messages[:-1] + b', {"role": "assistant", "tool_calls": [%s]}' % call
+        messages += b', {"role": "tool", "tool_call_id": "c", "content": "x"}]'
+    body = b'{"model": "%s", "messages": %s, %s}' % (MODEL.encode(), messages, NO_NUMBERS[what])
+    api = Api(str(client.base_url).removesuffix("/v1/"), client.api_key)
+    answer = api.call("POST", "/v1/chat/completions", raw=body)
+
+    code = "invalid_value" if what == "NaN in arguments" else "invalid_json"
+    assert (answer.status, answer.error["code"]) == (400, code)
 
 
 class Person(BaseModel):
