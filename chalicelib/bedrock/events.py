@@ -136,8 +136,8 @@ class Events:
             self._hand_over(None)
         except AwsError as error:
             self._hand_over(error)
-        except (FrameError, HTTPError, ValueError, OSError, AttributeError) as error:
-            # AttributeError: urllib3 when the response is shut down under a read.
+        except (FrameError, HTTPError, ValueError, RecursionError, OSError, AttributeError) as error:
+            # AttributeError: urllib3 when the response is shut down under a read; RecursionError: JSON, nested deeply.
             cut = Unreachable(self._service, self._operation, _kind(error), begun=True)
             cut.__cause__ = error
             self._hand_over(cut)
@@ -192,7 +192,7 @@ def _kind(error: Exception) -> str:
 def _message(payload: bytes) -> str:
     try:
         document = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     found = document.get("message") if isinstance(document, dict) else None
     return found if isinstance(found, str) else ""

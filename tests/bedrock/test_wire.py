@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.operations import CONVERSE, LIST_FOUNDATION_MODELS
+from chalicelib.bedrock.operations import CONVERSE, CONVERSE_STREAM, LIST_FOUNDATION_MODELS
 from chalicelib.bedrock.signing import ApiKey, Credentials
 from chalicelib.bedrock.wire import Answer, Wire
 from tests.bedrock.far_side import OK, FarSide, Step, error
+from tests.bedrock.test_eventstream import frame
 
 if TYPE_CHECKING:
     from tests.bedrock.conftest import Start
@@ -43,6 +44,17 @@ def test_a_redirect_is_not_followed(start: Start) -> None:
     with pytest.raises(AwsError) as refused:
         _call(far)
     assert (refused.value.status, other.requests, len(far.requests)) == (307, [], 1)
+
+
+@pytest.mark.parametrize(("kind", "named"), [("event", "messageStart"), ("exception", "internalServerException")])
+def test_a_frame_nested_too_deeply_is_told_at_once(start: Start, kind: str, named: str) -> None:
+    """The thread that reads tells whoever waits for it, instead of dying and leaving them to the deadline."""
+    octets = frame({":message-type": kind, f":{kind}-type": named}, b"[" * 100_000)
+    wire = Wire(endpoint=start(Step(body=octets), Step(body=octets)).url)
+    with pytest.raises((Unreachable, AwsError)) as told:
+        wire.stream(CREDENTIALS, "us-east-1", CONVERSE_STREAM, model="amazon.nova-lite-v1:0", body=BODY, seconds=30)
+
+    assert getattr(told.value, "kind", "cut") == "cut"
 
 
 RETRIED = [
