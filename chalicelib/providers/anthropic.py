@@ -88,7 +88,8 @@ class Anthropic:
                 raise error_of("anthropic", received, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        made = chunks(pieces, int(time.time()), include_usage=include_usage)
+        secret = self._key.get_secret_value()
+        made = chunks(pieces, int(time.time()), include_usage=include_usage, secret=secret)
         return ChatStream(made, pieces.abort, changed, request_id_of(headers))
 
     def _headers(self) -> dict[str, str]:

@@ -23,6 +23,7 @@ _REQUEST_ID: Final = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id")
 _LIKE_A_KEY: Final = re.compile(r"\S*\*{2,}\S*|(?:sk-|AIza|AQ\.|AKIA|ASIA|ABSK|bedrock-api-key-)\S+", re.ASCII)
 """Providers repeat keys with stars in their middle; what is left of them is still a part of a secret."""
+LEFT_OUT: Final = "[left out]"
 NAMES: Final = {
     "openai": "OpenAI",
     "anthropic": "Anthropic",
@@ -88,7 +89,7 @@ def error_of(provider: str, received: Received, secret: str) -> ProviderError:
     return read_error(
         provider,
         received.status,
-        replace(received, octets=received.octets.replace(secret.encode(), b"[left out]")).document,
+        replace(received, octets=received.octets.replace(secret.encode(), LEFT_OUT.encode())).document,
         request_id=request_id_of(received.headers),
         retry_after=parse_retry_after(received.headers.get("retry-after")),
     )
@@ -126,7 +127,7 @@ def read_error(
 def clean(text: str) -> str:
     """Return foreign text for a message: bounded, printable, and without anything that looks like a part of a key."""
     printable = "".join(character if character.isprintable() else " " for character in text)
-    return _LIKE_A_KEY.sub("[left out]", printable)[:_LONGEST_TEXT]
+    return _LIKE_A_KEY.sub(LEFT_OUT, printable)[:_LONGEST_TEXT]
 
 
 def failed(failure: ProviderError | Unreachable) -> KeyCheck:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.bedrock.failures import Unreachable
-from chalicelib.providers.failures import ended_early, explain, read_error
+from chalicelib.providers.failures import LEFT_OUT, ended_early, explain, read_error
 from chalicelib.providers.foreign import number, text
 from chalicelib.providers.messages import REASONS, usage_of
 from chalicelib.providers.sse import EventTooLongError, events
@@ -18,12 +18,15 @@ STATUSES = {"overloaded_error": 529, "rate_limit_error": 429, "authentication_er
 """Statuses of the errors that come within a stream, which has none."""
 
 
-def chunks(pieces: Iterator[bytes], created: int, *, include_usage: bool) -> Iterator[dict[str, Any]]:
-    """Yield a stream's chunks; raises `ServiceError` unless `message_stop` came after a reason to stop."""
+def chunks(pieces: Iterator[bytes], created: int, *, include_usage: bool, secret: str) -> Iterator[dict[str, Any]]:
+    """Yield a stream's chunks; raises `ServiceError` unless `message_stop` came after a reason to stop.
+
+    `secret` is left out of an error wherever it is repeated.
+    """
     state = _State(created)
     try:
         for name, data in events(pieces):
-            document = _object(data)
+            document = _object(data.replace(secret, LEFT_OUT) if name == "error" else data)
             if name == "error":
                 error = document.get("error")
                 kind = text(error, "type") if isinstance(error, dict) else ""

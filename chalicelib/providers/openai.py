@@ -11,6 +11,7 @@ from chalicelib.bedrock.failures import Unreachable
 from chalicelib.errors import ServiceError
 from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
 from chalicelib.providers.failures import (
+    LEFT_OUT,
     ProviderError,
     ended_early,
     error_of,
@@ -110,7 +111,8 @@ class OpenAi:
                 raise error_of(self._provider, received, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        return ChatStream(chunks(self._provider, pieces), pieces.abort, dropped, request_id_of(headers))
+        made = chunks(self._provider, pieces, secret=self._key.get_secret_value())
+        return ChatStream(made, pieces.abort, dropped, request_id_of(headers))
 
     def _prepared(self, question: Question) -> tuple[str, dict[str, Any], tuple[str, ...]]:
         """Return model, body and the names of fields that OpenAI's API does not have. Raises `ServiceError`."""
@@ -191,8 +193,11 @@ class OpenAi:
         return received
 
 
-def chunks(provider: str, pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield a stream's chunks; raises `ServiceError` unless every choice has finished and `[DONE]` was said."""
+def chunks(provider: str, pieces: Iterator[bytes], *, secret: str) -> Iterator[dict[str, Any]]:
+    """Yield a stream's chunks; raises `ServiceError` unless every choice has finished and `[DONE]` was said.
+
+    `secret` is left out of an error wherever it is repeated.
+    """
     begun: set[int] = set()
     finished: set[int] = set()
     try:
@@ -201,7 +206,7 @@ def chunks(provider: str, pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
                 if begun - finished or not finished:
                     break
                 return
-            chunk = _chunk(provider, data)
+            chunk = _chunk(provider, data, secret)
             for choice in rows(chunk, "choices"):
                 begun.add(index := number(choice, "index") or 0)
                 if choice.get("finish_reason"):
@@ -218,14 +223,19 @@ def chunks(provider: str, pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
     raise ended_early(provider)
 
 
-def _chunk(provider: str, data: str) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ended_early(provider) from None
+def _chunk(provider: str, data: str, secret: str) -> dict[str, Any]:
+    document = _json(provider, data)
     if isinstance(document, dict) and "error" not in document:
         return document
+    document = _json(provider, data.replace(secret, LEFT_OUT))
     # Google's surface says an error in a list; a status that stands in it is the best there is in a stream.
     failure = read_error(provider, 500, document)
     status = next((int(code) for code in failure.codes if code.isdecimal() and len(code) == 3), 500)
     raise explain(read_error(provider, status, document))
+
+
+def _json(provider: str, data: str) -> object:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise ended_early(provider) from None

@@ -29,6 +29,7 @@ def _chunk(reason: str | None = None, index: int = 0) -> str:
 
 
 DONE = "data: [DONE]\n\n"
+SECRET = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
@@ -41,7 +42,7 @@ def test_events_are_read_however_the_octets_come(size: int) -> None:
 
 def test_a_stream_that_finished_is_passed_on() -> None:
     """Every chunk, and then the end."""
-    assert len(list(chunks("openai", _pieces(_chunk() + _chunk("stop") + DONE)))) == 2
+    assert len(list(chunks("openai", _pieces(_chunk() + _chunk("stop") + DONE), secret=SECRET))) == 2
 
 
 BROKEN = {
@@ -62,7 +63,7 @@ BROKEN = {
 def test_a_stream_that_did_not_finish_is_an_error(text: str) -> None:
     """Whatever came before: the iterator never ends as if all were well."""
     with pytest.raises(ServiceError):
-        list(chunks("openai", _pieces(text, 4096)))
+        list(chunks("openai", _pieces(text, 4096), secret=SECRET))
 
 
 def _event(name: str, **data: Any) -> str:
@@ -85,14 +86,16 @@ STOP = _event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output
 def test_a_message_that_did_not_finish_is_an_error(text: str) -> None:
     """As for OpenAI's shape."""
     with pytest.raises(ServiceError):
-        list(message_stream.chunks(_pieces(text), 0, include_usage=False))
+        list(message_stream.chunks(_pieces(text), 0, include_usage=False, secret=SECRET))
 
 
 def test_a_message_with_a_call_without_arguments_is_given_empty_ones() -> None:
     """Clients parse the arguments, and nothing is no JSON."""
     block = {"type": "tool_use", "id": "toolu_1", "name": "now", "input": {}}
     text = START + _event("content_block_start", index=0, content_block=block) + _event("content_block_stop", index=0)
-    made = list(message_stream.chunks(_pieces(text + STOP + _event("message_stop")), 0, include_usage=True))
+    made = list(
+        message_stream.chunks(_pieces(text + STOP + _event("message_stop")), 0, include_usage=True, secret=SECRET)
+    )
     calls = [call for c in made for choice in c["choices"] for call in choice["delta"].get("tool_calls", [])]
 
     assert "".join(call["function"].get("arguments", "") for call in calls) == "{}"
@@ -108,3 +111,15 @@ def test_a_key_that_a_provider_repeats_is_left_out(provider: str, status: int) -
     told = explain(error_of(provider, Received(status, {}, json.dumps(body).encode()), key))
 
     assert key not in repr(told.__dict__)
+
+
+def test_a_stream_that_turns_into_an_error_repeats_no_key() -> None:
+    """A key of Azure's looks like nothing in particular: it is known by what was sent."""
+    said = {"error": {"type": "overloaded_error", "message": f"The quota of {SECRET} is used up."}}
+    with pytest.raises(ServiceError) as of_azure:
+        list(chunks("azure", _pieces(_chunk() + f"data: {json.dumps(said)}\n\n"), secret=SECRET))
+    with pytest.raises(ServiceError) as of_anthropic:
+        list(message_stream.chunks(_pieces(START + _event("error", **said)), 0, include_usage=False, secret=SECRET))
+
+    for told in (of_azure, of_anthropic):
+        assert "The quota of [left out] is used up." in told.value.message
