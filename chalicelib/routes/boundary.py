@@ -108,7 +108,7 @@ class Boundary:
         if isinstance(reply, EventStream):
             return reply
         return Response(
-            body=reply.body if isinstance(reply.body, str) else json.dumps(reply.body, ensure_ascii=False),
+            body=reply.body if isinstance(reply.body, str) else _json(reply.body),
             status_code=reply.status,
             headers={"Content-Type": "application/json", **reply.headers},
         )
@@ -183,3 +183,13 @@ class Boundary:
                 "Access-Control-Max-Age": "600",
             },
         )
+
+
+def _json(document: object) -> str:
+    text = json.dumps(document, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which another company's JSON may hold as an escape, has no UTF-8: an escape it stays.
+        return json.dumps(document)
+    return text

@@ -109,7 +109,8 @@ def _events(ahead: ReadAhead, model: str, request: Request) -> Iterator[str]:
 
 
 def _event(document: dict[str, Any]) -> str:
-    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n"
+    # Escaped: a provider may cut a character in two, and half a surrogate pair has no UTF-8.
+    return f"data: {json.dumps(document)}\n\n"
 
 
 def _headers(changed: tuple[str, ...], request_id: str) -> dict[str, str]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
+from chalicelib.routes import create_app
+from chalicelib.services import Services
+from sandbox.gateway import LocalGateway
 from sandbox.providers import AZURE_HOST
+from tests.bedrock.far_side import Step
 from tests.far_customer import Answer, Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.world import World
+    from tests.bedrock.conftest import Start
 
 MODELS = {
     "openai": "gpt-4o",
@@ -30,6 +36,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 TOOLS: list[Any] = [{"type": "function", "function": {"name": "weather", "description": "", "parameters": SCHEMA}}]
+PUPPY = "\ud83d\udc36"
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
 )
@@ -350,3 +357,25 @@ def test_bad_aws_keys_are_the_callers_own_fault(world: World, api: Api) -> None:
 
     assert (answer.status, answer.error["code"]) == (401, "provider_key_rejected")
     assert "anonical" not in answer.text
+
+
+def test_half_a_character_is_passed_on_as_it_came(world: World, start: Start) -> None:
+    """Streams cut characters in two, as escapes. No half has UTF-8; together they are what was said."""
+    halves = [{"choices": [{"index": 0, "delta": {"content": half}, "finish_reason": "stop"}]} for half in PUPPY]
+    streamed = "".join(f"data: {json.dumps(half)}\n\n" for half in halves) + "data: [DONE]\n\n"
+    choice = {"index": 0, "message": {"role": "assistant", "content": PUPPY[0]}, "finish_reason": "stop"}
+    far = start(Step(body=streamed.encode()), Step(body=json.dumps({"choices": [choice]}).encode()))
+    settings = replace(world.settings, local_addresses={"api.openai.com": far.url})
+    session = world.accounts.service_session(world.aws.url, settings.region)
+    gateway = LocalGateway(create_app(Services(settings, session=session)))
+    gateway.start()
+    try:
+        api = Api(gateway.url, world.issuer.token("own-keys"), _headers(world, "openai"))
+        events = _chat(api, {}, model="gpt-4o", stream=True).text.split("\n\n")
+        whole = _chat(api, {}, model="gpt-4o")
+    finally:
+        gateway.stop()
+
+    said = [json.loads(event.removeprefix("data: "))["choices"][0]["delta"]["content"] for event in events[:2]]
+    assert (said, events[2]) == ([*PUPPY], "data: [DONE]")
+    assert whole.json["choices"][0]["message"]["content"] == PUPPY[0]
