@@ -87,26 +87,10 @@ class Boundary:
         request = self._current.get()
         try:
             reply = view(request)
-        except ServiceError as error:
-            return self._refusal(request, error)
-        except (BotoCoreError, ClientError) as error:
-            # What reaches this place concerns the service's own account: its table or its role.
-            log.error(  # noqa: TRY400  botocore's text says it all
-                "own account: %s", type(error).__name__, extra={"request_id": request.id, "reason": str(error)}
-            )
-            unavailable = ServiceError(
-                "storage_unavailable", "The service's storage can't be reached.", fix="Try again.", retry_after=1
-            )
-            return self._refusal(request, unavailable)
         except Exception as error:  # noqa: BLE001  the edge: whatever it is, no stack trace may reach the caller
-            # The exception's own text may hold what a caller sent, so frames and type are logged alone.
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            log.error(  # noqa: TRY400  see above
-                "unexpected %s", type(error).__name__, extra={"request_id": request.id, "frames": frames}
-            )
-            return self._refusal(request, ServiceError(UNEXPECTED, "Something went wrong on our side."))
+            return self._refusal(request, _told(request, error))
         if isinstance(reply, EventStream):
-            return reply
+            return reply.ending_with(lambda error: self._last_words(request, error))
         return Response(
             body=reply.body if isinstance(reply.body, str) else _json(reply.body),
             status_code=reply.status,
@@ -125,6 +109,12 @@ class Boundary:
                 headers[error.REQUEST_ID_HEADER] = error.request_id
         body = json.dumps(self._manner(request).envelope(error, request.id), ensure_ascii=False)
         return Response(body=body, status_code=CODES[error.code].status, headers=headers)
+
+    def _last_words(self, request: Request, error: Exception) -> str:
+        """Return the event with which a stream ends that was broken by what nobody within it has foreseen."""
+        told = _told(request, error)
+        request.notes["code"] = told.code
+        return f"event: error\ndata: {json.dumps(self._manner(request).envelope(told, request.id))}\n\n"
 
     def _manner(self, request: Request) -> Manner:
         return self._manners.get(request.route, OPENAI)
@@ -183,6 +173,23 @@ class Boundary:
                 "Access-Control-Max-Age": "600",
             },
         )
+
+
+def _told(request: Request, error: Exception) -> ServiceError:
+    """Return what a caller is told of an error, and log what is not for callers."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, (BotoCoreError, ClientError)):
+        # What reaches this place concerns the service's own account: its table or its role.
+        extra = {"request_id": request.id, "reason": str(error)}
+        log.error("own account: %s", type(error).__name__, extra=extra)
+        return ServiceError(
+            "storage_unavailable", "The service's storage can't be reached.", fix="Try again.", retry_after=1
+        )
+    # The exception's own text may hold what a caller sent, so frames and type are logged alone.
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("unexpected %s", type(error).__name__, extra={"request_id": request.id, "frames": frames})
+    return ServiceError(UNEXPECTED, "Something went wrong on our side.")
 
 
 def _json(document: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
 from chalice.app import Response
@@ -12,7 +12,7 @@ from chalice.app import Response
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,20 @@ class EventStream(Response):
         self._events = events
         self._live = live
 
+    def ending_with(self, words: Callable[[Exception], str]) -> Self:
+        """Have an error that breaks the events off said as the last of them: the status has gone out by then."""
+        self._events = _ended(self._events, words)
+        return self
+
     def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
         """Return the proxy answer; its body is the iterator itself where the caller can stream."""
         answer: dict[str, Any] = super().to_dict(binary_types)
         answer["body"] = self._events if self._live else "".join(self._events)
         return answer
+
+
+def _ended(events: Iterator[str], words: Callable[[Exception], str]) -> Iterator[str]:
+    try:
+        yield from events
+    except Exception as error:  # noqa: BLE001  as at the edge, which the request has left already
+        yield words(error)

@@ -13,7 +13,7 @@ from chalice.test import Client
 from chalicelib.errors import ServiceError
 from chalicelib.routes import create_app
 from chalicelib.services import Services
-from tests.far_customer import Api
+from tests.far_customer import Api, Onboarding
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -176,6 +176,47 @@ def test_storage_that_is_gone_is_503(world: World) -> None:
 
     assert (answer.status_code, answer.json_body["error"]["code"]) == (503, "storage_unavailable")
     assert _headers(answer)["retry-after"] == "1"
+
+
+class Streaming:
+    """What a view is told by whatever passes chunks on."""
+
+    can_stream = True
+
+
+def test_what_breaks_a_stream_is_its_last_event(world: World) -> None:
+    """The status has gone out by then: a table that is gone is told as an event, and no exception leaves the app."""
+    tenant = Onboarding(world)
+    tenant.make_role()
+    declared = "/v1/connections/{connection_id}/verification"
+    event = {
+        "path": f"{tenant.path}/verification",
+        "multiValueHeaders": {
+            "Authorization": [f"Bearer {tenant.api.token}"],
+            "Accept": ["text/event-stream"],
+        },
+        "headers": {},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"connection_id": tenant.connection["id"]},
+        "stageVariables": None,
+        "requestContext": {"resourcePath": declared, "httpMethod": "POST", "requestId": "request-1"},
+        "body": json.dumps({"role_arn": tenant.role_arn}),
+        "isBase64Encoded": False,
+    }
+    events = world.app(event, Streaming())["body"]
+    first = next(events)
+    world.aws.faults.add(
+        {"service": "dynamodb", "operation": "*", "kind": "error", "code": "InternalServerError", "times": None}
+    )
+    try:
+        *_, last = events
+    finally:
+        world.aws.faults.clear()
+
+    assert first.startswith("event: check\n")
+    name, data = last.strip().split("\n")
+    error = json.loads(data.removeprefix("data: "))["error"]
+    assert (name, error["code"], error["request_id"]) == ("event: error", "storage_unavailable", "request-1")
 
 
 def test_no_secret_reaches_a_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
