@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _CAPACITY: Final = 1000
 _MOST_CONNECTIONS: Final = 100
+_MOST_PAGES: Final = 5
+"""What one call may read of the table to find the tenant's only connection, of which old ones are never taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,18 @@ class ServedConnections:
     def _only_one(self, tenant: str) -> Connection:
         served: list[Connection] = []
         cursor = None
-        while True:
+        for _ in range(_MOST_PAGES):
             page, cursor = self._registry.page(tenant, limit=_MOST_CONNECTIONS, cursor=cursor)
             served.extend(connection for connection in page if connection.served)
             if cursor is None or len(served) > 1:
                 break
+        if cursor is not None and len(served) < 2:
+            raise ServiceError(
+                "connection_ambiguous",
+                "This tenant has more connections than are looked through for the only active one.",
+                param="Rolecall-Connection",
+                fix="Name one of them in the header Rolecall-Connection.",
+            )
         if not served:
             raise ServiceError(
                 "connection_required",

@@ -232,6 +232,24 @@ def test_of_several_connections_one_must_be_named(world: World) -> None:
         assert (answer.status, answer.error["code"]) == (404, "connection_not_found")
 
 
+def test_no_call_looks_through_connections_without_end(world: World) -> None:
+    """Pending ones are never taken away, and each call read them all. Past five hundred the call must name one."""
+    api = Api(world.gateway.url, world.issuer.token("hoarder"))
+    made = api.post("/v1/connections", {"name": "x", "region": "us-east-1"}).json["id"]
+    dynamodb, table = world.services.dynamodb, world.settings.table_name
+    key = {"pk": {"S": "TENANT#hoarder"}, "sk": {"S": f"CONNECTION#{made}"}}
+    item = dynamodb.get_item(TableName=table, Key=key)["Item"]
+    for number in range(600):
+        copy = "conn-" + f"{number:020d}".translate(str.maketrans("0123456789", "abcdefghij"))
+        dynamodb.put_item(TableName=table, Item={**item, "sk": {"S": f"CONNECTION#{copy}"}, "id": {"S": copy}})
+    world.aws.calls.clear()
+
+    assert api.get("/v1/models").error["code"] == "connection_ambiguous"
+    assert world.aws.calls.count("dynamodb", "Query") == 5
+    named = api.call("GET", "/v1/models", headers={"Rolecall-Connection": made})
+    assert named.error["code"] == "connection_not_active"
+
+
 def test_a_session_is_fetched_once_for_many_chats(world: World) -> None:
     """Ten chats of one connection cost one AssumeRole, and no read of the table but the first."""
     api, _ = _connect(world, "inference-session")
