@@ -82,6 +82,19 @@ def outgoing_id_still_taken(role_arn: RoleArn, outgoing: str, *edits: Edit) -> F
     )
 
 
+def role_made_anew(role_arn: RoleArn) -> Finding:
+    """Say that the role is good, and not the one that somebody had verified: IAM's unique id of it is another."""
+    return Finding(
+        "role_identity_changed",
+        "error",
+        "customer",
+        f"{role_arn} was deleted and made anew since it was verified. Who can do that in the account may not be who had"
+        " it verified, so it is not used.",
+        "Verify the connection again if the new role is meant.",
+        {"role_arn": str(role_arn)},
+    )
+
+
 def role_still_lets_us_in(role_arn: RoleArn) -> Finding:
     """Say that the role of a deleted connection can still be assumed with its external ID."""
     return Finding(

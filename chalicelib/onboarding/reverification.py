@@ -64,7 +64,7 @@ class Reverification:
         notes = {"tenant": connection.tenant, "connection": str(connection.id)}
         try:
             subject = self._verifier.accept(connection, str(connection.role_arn), invoke=True)
-            *_, report = self._verifier.start(subject, ACTOR, counted=False)
+            *_, report = self._verifier.start(subject, ACTOR, unasked=True)
         except ServiceError as error:
             tally.left += 1
             log.info("not reverified", extra={**notes, "code": error.code})

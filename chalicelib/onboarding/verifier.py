@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.bedrock.sessions import Grant
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId, RoleArn, parse_model_scope
+from chalicelib.onboarding import findings
 from chalicelib.onboarding.checks import Result, Verdict, is_usable, strangers_let_in, verdict
 from chalicelib.onboarding.connection import Connection, Status, after_verification
 from chalicelib.onboarding.documents import session_policy
@@ -121,24 +122,29 @@ class Verifier:
         return Subject(connection, grant_of(tested, role_arn), own, invoke)
 
     def start(
-        self, subject: Subject, actor: Actor, *, counted: bool = True
+        self, subject: Subject, actor: Actor, *, unasked: bool = False
     ) -> Iterator[Result | Waiting | dict[str, object]]:
         """Return the run, whose turn it now is: it yields results, a word before each pause, and last the report.
 
-        A run that is not `counted` is none of those that a tenant may start in a minute. Raises `verification_running`
-        or `too_many_verifications` at once; the run itself raises `connection_changed` when another request changed the
+        A run that is `unasked` for is the schedule's: none of those that a tenant may start in a minute, and it takes
+        no role that was made anew for the one that somebody had verified. Raises `verification_running` or
+        `too_many_verifications` at once; the run itself raises `connection_changed` when another request changed the
         connection meanwhile, and has then written nothing.
         """
-        ticket = self._turnstile.enter(subject.connection, counted=counted)
-        return self._run(subject, actor, ticket)
+        ticket = self._turnstile.enter(subject.connection, counted=not unasked)
+        return self._run(subject, actor, ticket, unasked=unasked)
 
-    def _run(self, subject: Subject, actor: Actor, ticket: str) -> Iterator[Result | Waiting | dict[str, object]]:
+    def _run(
+        self, subject: Subject, actor: Actor, ticket: str, *, unasked: bool
+    ) -> Iterator[Result | Waiting | dict[str, object]]:
         try:
-            yield from self._verify(subject, actor)
+            yield from self._verify(subject, actor, unasked=unasked)
         finally:
             self._turnstile.leave(subject.connection, ticket)
 
-    def _verify(self, subject: Subject, actor: Actor) -> Iterator[Result | Waiting | dict[str, object]]:
+    def _verify(
+        self, subject: Subject, actor: Actor, *, unasked: bool
+    ) -> Iterator[Result | Waiting | dict[str, object]]:
         before, role_arn = subject.connection, subject.grant.role_arn
         started = time.monotonic()
         # What was remembered of this connection may be what the customer has just mended.
@@ -159,6 +165,9 @@ class Verifier:
             profile_routes=_profile_routes(before, verification.catalog),
             now=now,
         )
+        if unasked and before.role_unique_id is not None and before.role_unique_id != after.role_unique_id:
+            verification.more.append(findings.role_made_anew(role_arn))
+            after = replace(before, status=Status.DEGRADED, usable=False, open_to_strangers=False)
         after = replace(after, due_at=self._due_at(after, verdict(results), now))
         answer = report(
             results,

@@ -140,6 +140,24 @@ def test_a_degraded_role_heals_by_itself(active: Active) -> None:
     assert active.shown()["status"] == "active"
 
 
+def test_a_role_made_anew_waits_for_somebody_to_verify_it(active: Active) -> None:
+    """The schedule would take any role of that name that was given the same documents; a person decides instead."""
+    name, files = active.role_arn.rpartition("/")[2], active.files()
+    iam = active.customer.client("iam")
+    iam.delete_role_policy(RoleName=name, PolicyName="Rolecall")
+    iam.delete_role(RoleName=name)
+    active.customer.create_role(name, files["trust-policy.json"], files["permissions-policy.json"])
+    active.becomes_due()
+
+    assert active.schedule() == {"verified": 0, "degraded": 1, "left": 0}
+    report = active.api.get(f"{active.path}/verification").json
+    assert [finding["code"] for finding in report["findings"]] == ["role_identity_changed"]
+    refused = active.api.get("/v1/models")
+    assert (refused.status, refused.error["code"]) == (403, "role_identity_changed")
+    assert active.api.post(f"{active.path}/verification", {"role_arn": active.role_arn}).json["status"] == "active"
+    assert active.api.get("/v1/models").status == 200
+
+
 def test_without_time_nothing_is_begun(active: Active) -> None:
     """A run that Lambda would kill half-way is left for the next wake."""
     active.becomes_due()
