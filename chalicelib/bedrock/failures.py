@@ -177,4 +177,4 @@ def _no_answer(failure: Unreachable) -> AwsRefusal:
 
 
 def _clean(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)[:_LONGEST_TEXT]
+    return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_TEXT])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib.errors import ServiceError
 from chalicelib.providers import message_stream
-from chalicelib.providers.failures import error_of, explain
+from chalicelib.providers.failures import clean, error_of, explain
 from chalicelib.providers.openai import chunks
 from chalicelib.providers.outgoing import Received
 from chalicelib.providers.sse import events
@@ -123,3 +124,13 @@ def test_a_stream_that_turns_into_an_error_repeats_no_key() -> None:
 
     for told in (of_azure, of_anthropic):
         assert "The quota of [left out] is used up." in told.value.message
+
+
+def test_a_long_text_of_a_providers_costs_little() -> None:
+    """An error may repeat whatever a caller sent, and no work grows with the square of it."""
+    started = time.thread_time()
+    shown = clean("x" * 200_000)
+
+    assert time.thread_time() - started < 0.2
+    assert shown == "x" * 400
+    assert clean("key sk" + "*" * 1500 + "end of it").startswith("key [left out]")
