@@ -164,6 +164,16 @@ NONE, SIMILAR, FOREIGN, CASE = (
             id="a prefix pattern",
         ),
         pytest.param(
+            _with_condition(lambda x: {"StringLike": {"sts:ExternalId": x[:11] + "*"}}),
+            [SIMILAR],
+            id="a pattern of how this very ID begins",
+        ),
+        pytest.param(
+            _with_condition(lambda x: {"StringLike": {"sts:ExternalId": "*" + x[-2:]}}),
+            [SIMILAR],
+            id="a pattern of how it ends",
+        ),
+        pytest.param(
             _with_condition(lambda x: {"StringEqualsIgnoreCase": {"sts:ExternalId": x}}), [CASE], id="case ignored"
         ),
         pytest.param(

@@ -75,7 +75,7 @@ class _Judge:
         self._id = str(connection.id_under_test)
         self._strangers_ids: dict[str, str | None] = {
             "no external ID": None,
-            "another external ID of our form": probes.similar_external_id(random_bytes),
+            "another external ID of our form": probes.similar_external_id(self._id, random_bytes),
             "an external ID of another form": probes.foreign_external_id(random_bytes),
             "the external ID in other case": probes.other_case(self._id),
         }

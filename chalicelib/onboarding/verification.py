@@ -2,7 +2,7 @@
 
 1. The role can be assumed with the external ID of this connection.
 2. It can't be assumed without one: else whoever learns its ARN could have us use it.
-3. It can't be assumed with another one of our form: a pattern such as `rolecall-*` is no comparison.
+3. It can't be assumed with another one, alike at both ends: a pattern such as `rolecall-*` is no comparison.
 4. It can't be assumed with one of another form: a condition may ask for an ID and take any.
 5. It can't be assumed with the same ID in other case: comparisons that ignore case are not what we gave.
 6. The session can list models, and 7. invoke one, with at most one token of answer.
@@ -119,9 +119,10 @@ class Verification:
 
     def _strangers(self) -> Iterator[tuple[Check, str | None]]:
         yield BY_ID["refused_without_external_id"], None
-        yield BY_ID["refused_with_similar_external_id"], probes.similar_external_id(self._random_bytes)
+        own = self.subject.grant.external_id
+        yield BY_ID["refused_with_similar_external_id"], probes.similar_external_id(own, self._random_bytes)
         yield BY_ID["refused_with_foreign_external_id"], probes.foreign_external_id(self._random_bytes)
-        yield BY_ID["refused_with_other_case"], probes.other_case(self.subject.grant.external_id)
+        yield BY_ID["refused_with_other_case"], probes.other_case(own)
 
     def _judged(self, attempt: _Attempt) -> Iterator[Result]:
         match attempt.agreed:
