@@ -88,6 +88,15 @@ def _guardrail(
             param="bedrock.guardrailConfig.guardrailIdentifier",
             fix="Leave guardrailIdentifier and guardrailVersion out.",
         )
+    if of_connection is not None and config.streamProcessingMode == "async":
+        # Bedrock then passes text on before the guardrail has read it, and masks nothing (user guide, "Configure
+        # streaming response behavior to filter content").
+        raise ServiceError(
+            "invalid_value",
+            "The connection has a guardrail; no request can have it read after the client does.",
+            param="bedrock.guardrailConfig.streamProcessingMode",
+            fix="Leave streamProcessingMode out, or send sync.",
+        )
     if of_connection is None and (config.guardrailIdentifier is None or config.guardrailVersion is None):
         raise ServiceError(
             "missing_field",

@@ -36,7 +36,7 @@ class _Closed(BaseModel):
 
 
 class GuardrailFields(_Closed):
-    """A guardrail for one chat, in Converse's words; where the connection has one, only `trace` and the mode."""
+    """A guardrail for one chat, in Converse's words; where the connection has one, only `trace`."""
 
     guardrailIdentifier: Annotated[str, Field(pattern=r"^[a-z0-9:/-]{1,2048}$")] | None = None  # noqa: N815  AWS's name
     guardrailVersion: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,7}|DRAFT)$")] | None = None  # noqa: N815

@@ -81,9 +81,10 @@ def test_the_guardrail_of_the_connection_stays() -> None:
     assert _translated(None, OF_CONNECTION).body["guardrailConfig"] == OF_CONNECTION
     assert _translated({}, OF_CONNECTION).body["guardrailConfig"] == OF_CONNECTION
     assert _translated(traced, OF_CONNECTION).body["guardrailConfig"] == {**OF_CONNECTION, "trace": "enabled"}
-    for own in (OWN, {"guardrailVersion": "DRAFT"}, {"guardrailIdentifier": "gr1"}):
+    late = {"streamProcessingMode": "async"}
+    for own in (OWN, {"guardrailVersion": "DRAFT"}, {"guardrailIdentifier": "gr1"}, late):
         with pytest.raises(ServiceError) as refused:
-            _translated({"guardrailConfig": own}, OF_CONNECTION)
+            _translated({"guardrailConfig": own}, OF_CONNECTION, stream=True)
         assert refused.value.code == "invalid_value"
 
 
