@@ -3,7 +3,7 @@
 from chalicelib.chat.answer import Completion, FinishReason, Usage
 from chalicelib.chat.extensions import BedrockFields, ContextBlock, RolecallFields
 from chalicelib.chat.messages import FilePart, ImagePart, Message, RedactedThinking, RefusalPart, TextPart, Thinking
-from chalicelib.chat.request import ChatRequest, Effort, StreamOptions
+from chalicelib.chat.request import ChatRequest, Effort, Stops, StreamOptions
 from chalicelib.chat.tools import CacheControl, CalledFunction, JsonSchema, NamedTool, ResponseFormat, Tool, ToolCall
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "RefusalPart",
     "ResponseFormat",
     "RolecallFields",
+    "Stops",
     "StreamOptions",
     "TextPart",
     "Thinking",

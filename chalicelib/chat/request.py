@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from chalicelib.chat.extensions import BedrockFields, RolecallFields
 from chalicelib.chat.messages import Message, unsupported
@@ -49,6 +49,15 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 """How much a model is to think before it answers."""
 
 
+def _as_list(stop: object) -> object:
+    """Take one text for a list of it. As two types of one field, the error of the one would hide the other's."""
+    return [stop] if isinstance(stop, str) else stop
+
+
+Stops = Annotated[list[str], BeforeValidator(_as_list), Field(max_length=4)]
+"""One stop sequence, or up to four."""
+
+
 class StreamOptions(BaseModel):
     """What a stream has besides the answer. `include_obfuscation` and what else there may be changes nothing here."""
 
@@ -68,7 +77,7 @@ class ChatRequest(BaseModel):
     max_tokens: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stop: Stops | None = None
     stream: Annotated[bool, Field(strict=True)] | None = None
     stream_options: StreamOptions | None = None
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
@@ -87,8 +96,7 @@ class ChatRequest(BaseModel):
 
     def stop_sequences(self) -> list[str]:
         """Return the stop sequences; empty ones mean nothing."""
-        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return [stop for stop in stops if stop]
+        return [stop for stop in self.stop or () if stop]
 
     def ignored_fields(self) -> list[str]:
         """Return the names of what is left out. Raises `unsupported_parameter` for what can't be."""
