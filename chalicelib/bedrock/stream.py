@@ -87,8 +87,8 @@ class Chunks:
             if event is None:
                 yield PING
                 continue
-            if event.type == "messageStop" and self._aside:
-                yield self._content("".join(self._aside))
+            if event.type == "messageStop":
+                yield from self._before_stop()
             take = self._take.get(event.type)
             line = "" if take is None else take(event.body)
             if line:
@@ -99,6 +99,13 @@ class Chunks:
             if self._include_usage and self.usage is not None:
                 yield f'{self._head}, "choices": [], "usage": {json.dumps(self.usage)}}}\n\n'
             yield DONE
+
+    def _before_stop(self) -> Iterator[str]:
+        """Yield what must not be missing when the answer ends: words without the tool for them, arguments of calls."""
+        if self._aside:
+            yield self._content("".join(self._aside))
+        for block in sorted(self._empty):
+            yield self._block_stop({"contentBlockIndex": block})
 
     def log(self, request_id: str, *, seconds: float) -> None:
         """Write what the stream came to: counts and times, nothing that was said."""

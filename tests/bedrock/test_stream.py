@@ -73,6 +73,20 @@ def test_the_input_of_our_own_tool_is_the_answer() -> None:
     assert deltas[-1] == {"end": "stop"}
 
 
+def test_a_call_without_arguments_has_an_empty_object() -> None:
+    """Clients parse them as JSON; also where Bedrock does not say that the block is at its end."""
+    named = {"toolUse": {"toolUseId": "t", "name": "now"}}
+    start = Event("contentBlockStart", {"contentBlockIndex": 1, "start": named})
+    stop = Event("contentBlockStop", {"contentBlockIndex": 1})
+    used = Event("messageStop", {"stopReason": "tool_use"})
+    whole: list[Event | None] = [START, start, stop, used]
+    short: list[Event | None] = [START, start, used]
+    for events in (whole, short):
+        calls = [call for delta in _deltas(events) for call in delta.get("tool_calls", [])]
+
+        assert "".join(call["function"].get("arguments", "") for call in calls) == "{}"
+
+
 def test_thoughts_are_kept_apart() -> None:
     """What a model thinks is no content; with the signature comes all that it covers, to be sent back."""
     thoughts = [{"text": "Hm"}, {"text": "."}, {"signature": "x"}, {"text": "So."}, {"signature": "y"}]
