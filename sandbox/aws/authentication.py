@@ -181,7 +181,7 @@ class Authenticated:
         if fault is None:
             return
         if fault.kind == "error":
-            raise fault_error(service, str(fault.code))
+            raise fault_error(service, str(fault.code), fault.message)
         if fault.kind == "slow":
             time.sleep(_USUAL_SECONDS if fault.seconds is None else fault.seconds)
         elif fault.kind == "cut":

@@ -137,9 +137,9 @@ _DYNAMODB_FAULTS: Final[dict[str, str]] = {
 }
 
 
-def fault_error(service: str, code: str) -> AwsError:
-    """Return the error of a fault. A code that is not listed is answered as given, with 400."""
+def fault_error(service: str, code: str, text: str | None = None) -> AwsError:
+    """Return the error of a fault, with its own text if it has one. A code that is not listed is answered with 400."""
     status, message = _FAULTS.get(code, (400, f"{code} (a fault that was set)"))
     if service == "dynamodb" and status < 500:
         status, message = 400, _DYNAMODB_FAULTS.get(code, message)
-    return AwsError(code, message, status)
+    return AwsError(code, text or message, status)

@@ -24,8 +24,9 @@ _STREAMED: Final = ("ConverseStream", "InvokeModelWithResponseStream", "*")
 _SERVICES: Final = ("sts", "iam", "dynamodb", "bedrock", "bedrock-runtime")
 _IAM_CHANGES: Final = ("AssumeRole", "CreateRole", "UpdateAssumeRolePolicy", "*")
 _TEXTS: Final = ("service", "operation", "kind")
-_FIELDS: Final = frozenset((*_TEXTS, "times", "after_events", "code", "seconds", "region"))
+_FIELDS: Final = frozenset((*_TEXTS, "times", "after_events", "code", "message", "seconds", "region"))
 _LONGEST: Final = 600
+_LONGEST_MESSAGE: Final = 2000
 
 
 class Calls:
@@ -78,6 +79,7 @@ class Fault:
     times: int | None = 1
     after_events: int | None = None
     code: str | None = None
+    message: str | None = None
     seconds: float | None = None
     until: float | None = None
     region: str | None = None
@@ -188,6 +190,7 @@ def _parse(body: object) -> Fault:
         times if "times" in body or passing else 1,
         after_events,
         _code(body),
+        _message(body),
         seconds,
         time.monotonic() + seconds if passing and seconds is not None else None,
         _region(body),
@@ -250,3 +253,12 @@ def _code(body: dict[str, Any]) -> str | None:
     if code is not None and not (isinstance(code, str) and re.fullmatch(r"[A-Za-z]{1,100}", code, re.ASCII)):
         raise FaultError("code must be one of AWS's error codes, in letters.")
     return code
+
+
+def _message(body: dict[str, Any]) -> str | None:
+    message = body.get("message")
+    if message is not None and not (isinstance(message, str) and len(message) <= _LONGEST_MESSAGE):
+        raise FaultError(
+            f"message must be a text of at most {_LONGEST_MESSAGE} characters: what AWS says with the code."
+        )
+    return message

@@ -119,7 +119,9 @@ def _played(events: list[Event], stop: int, fault: Fault | None, link: Link) -> 
                     link.wait(seconds)
                 case "exception_frame":
                     code = _lower_camel(fault.code or "throttlingException")
-                    yield exception_frame(code, _EXCEPTIONS.get(code, "The stream was ended by a fault."))
+                    yield exception_frame(
+                        code, fault.message or _EXCEPTIONS.get(code, "The stream was ended by a fault.")
+                    )
                     return
                 case "early_end":
                     return
