@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chalicelib.bedrock.signing import Credentials
 from chalicelib.identifiers import sts_regions
 
 if TYPE_CHECKING:
@@ -85,6 +86,16 @@ class Services:
                         config=_config(3, self.settings),
                     )
         return self._dynamodb
+
+    def own_credentials(self) -> Credentials:
+        """Return the service's own credentials, for the operator's model alone. Raises `BotoCoreError` without any."""
+        from botocore.exceptions import NoCredentialsError  # noqa: PLC0415  loaded with boto3
+
+        found = self._own_session().get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token or "")
 
     def _own_session(self) -> boto3.Session:
         if self._session is None:

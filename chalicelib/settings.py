@@ -160,6 +160,22 @@ class Settings:
             " not obeyed.",
         ),
     )
+    built_in_model: str | None = field(
+        default=None,
+        metadata=variable(
+            "BUILT_IN_MODEL",
+            variables.bedrock_model,
+            "a model or profile of Bedrock in your own account and region, for /v1/completions; you pay for it.",
+        ),
+    )
+    completions_daily_tokens: int | None = field(
+        default=None,
+        metadata=variable(
+            "COMPLETIONS_DAILY_TOKENS",
+            whole_number(1, 10**12),
+            "how many tokens of that model a tenant may use on a day in UTC; without it /v1/completions is off.",
+        ),
+    )
     openai_chat_models: tuple[str, ...] = field(
         default=(),
         metadata=variable(
@@ -196,6 +212,9 @@ class Settings:
         rules = variables.read(TokenRules, source, problems)
         if bool(source.get("JWT_JWKS_URL")) == bool(source.get("JWT_PUBLIC_KEY")):
             problems.append("Set one of JWT_JWKS_URL and JWT_PUBLIC_KEY: where the keys are that sign the tokens.")
+        if ("built_in_model" in values) != ("completions_daily_tokens" in values):
+            # A model without a limit would be anyone's at the operator's cost.
+            problems.append("Set both or neither of BUILT_IN_MODEL and COMPLETIONS_DAILY_TOKENS.")
         if values.get("local_addresses") and source.get("AWS_LAMBDA_FUNCTION_NAME"):
             # Keys that tenants bring would be sent in clear to whatever listens there.
             problems.append("LOCAL_ADDRESSES is for a sandbox; a deployed service does not take it.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import RoleArn, partition_of
+from chalicelib.identifiers import ModelId, RoleArn, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,6 +121,13 @@ def model_patterns(text: str) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[\w.:*-]{1,100}", name, re.ASCII) for name in names):
         raise ValueError("give names of models with commas between them; * stands for any part of a name.")
     return names
+
+
+def bedrock_model(text: str) -> str:
+    """Return the id of a model or inference profile of Bedrock."""
+    if not ModelId.may_be(text) or text.startswith("arn:"):
+        raise ValueError("give the id of a model or inference profile of Bedrock, such as amazon.nova-micro-v1:0.")
+    return text
 
 
 def local_addresses(text: str) -> dict[str, str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from chalicelib.onboarding.documents import templates
 from chalicelib.onboarding.table import DUE_INDEX
 from chalicelib.routes import create_app
 from chalicelib.services import Services
 from chalicelib.settings import Settings
-from sandbox.aws.accounts import SERVICE_ACCOUNT, Accounts, create_accounts
+from sandbox.aws.accounts import SERVICE_ACCOUNT, Accounts, attach_to_service, create_accounts
 from sandbox.aws.callers import PARTITION
 from sandbox.aws.server import AwsServer
 from sandbox.gateway import LocalGateway
@@ -27,6 +28,7 @@ REGION: Final = "us-east-1"
 TABLE: Final = "rolecall-local"
 TENANT: Final = "acme"
 OTHER_TENANT: Final = "globex"
+BUILT_IN_MODEL: Final = "amazon.nova-micro-v1:0"
 _POLICIES: Final = Path(__file__).parent.parent / "policies"
 
 
@@ -55,6 +57,19 @@ class World:
         self.aws = AwsServer(self._aws_port)
         self.aws.start()
         self.accounts = create_accounts(service_policy())
+        attach_to_service(
+            "built-in-model",
+            templates.policy(
+                "built-in-model.json",
+                {
+                    "partition": PARTITION,
+                    "region": REGION,
+                    "account_id": SERVICE_ACCOUNT,
+                    "model": BUILT_IN_MODEL,
+                    "foundation_model": BUILT_IN_MODEL,
+                },
+            ),
+        )
         self._create_table()
         self.providers = Providers().start()
         self.settings = Settings(
@@ -66,6 +81,8 @@ class World:
             verification_settle_seconds=self._settle_seconds,
             aws_endpoint=self.aws.url,
             local_addresses=self.providers.addresses(),
+            built_in_model=BUILT_IN_MODEL,
+            completions_daily_tokens=1_000_000,
         )
         self.services = Services(self.settings, session=self.accounts.service_session(self.aws.url, REGION))
         self.app = create_app(self.services)

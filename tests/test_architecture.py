@@ -22,11 +22,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "logs": set(),
     "variables": {"errors", "identifiers"},
     "settings": {"identifiers", "variables"},
-    "services": {"settings", "identifiers"},
+    "services": {"settings", "identifiers", "bedrock"},
     "bedrock": BELOW_ALL,
+    "builtin": BELOW_ALL | {"bedrock"},
     "onboarding": BELOW_ALL | {"bedrock", "services"},
     "providers": BELOW_ALL | {"bedrock"},
-    "routes": BELOW_ALL | {"bedrock", "onboarding", "providers", "services", "settings", "variables"},
+    "routes": BELOW_ALL | {"bedrock", "builtin", "onboarding", "providers", "services", "settings", "variables"},
 }
 """Rooms and what each may import: one direction, from HTTP inwards."""
 
@@ -100,6 +101,15 @@ raise SystemExit(f"importing app.py loads {heavy}" if heavy else 0)
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["builtin.py", "routes/completions.py"])
+def test_the_operators_model_knows_neither_sessions_nor_keys(name: str) -> None:
+    """What runs with the service's credentials can't reach a tenant's role, and reads no key that a request brings."""
+    forbidden = ("bedrock.sessions", "providers", "routes.credential", "routes.own_key", "routes.upstream.with_session")
+    imported = _imports(ROOT / "chalicelib" / name)
+
+    assert {found for found in imported for part in forbidden if found.startswith(f"chalicelib.{part}")} == set()
 
 
 def _lines_with(pattern: str) -> list[str]:

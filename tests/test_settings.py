@@ -47,6 +47,8 @@ def test_every_variable_is_read() -> None:
         "CONNECTION_CACHE_SECONDS": "0",
         "LOG_LEVEL": "WARNING",
         "SYSTEM_PROMPT": "Be kind.",
+        "BUILT_IN_MODEL": "eu.amazon.nova-micro-v1:0",
+        "COMPLETIONS_DAILY_TOKENS": "100000",
         "PROXY_URL": "http://user:secret@proxy.example.com:3128",
         "OPENAI_CHAT_MODELS": "gpt-4o, gpt-9*",
         "LOCAL_ADDRESSES": "api.openai.com=http://127.0.0.1:9001,x.openai.azure.com=http://127.0.0.1:9002",
@@ -72,6 +74,8 @@ def test_every_variable_is_read() -> None:
         connection_cache_seconds=0,
         log_level="WARNING",
         system_prompt="Be kind.",
+        built_in_model="eu.amazon.nova-micro-v1:0",
+        completions_daily_tokens=100_000,
         proxy_url="http://user:secret@proxy.example.com:3128",
         openai_chat_models=("gpt-4o", "gpt-9*"),
         local_addresses={
@@ -119,6 +123,9 @@ def test_an_empty_environment_lists_all_that_is_missing() -> None:
         pytest.param("LOG_LEVEL", "verbose", id="no such level"),
         pytest.param("SYSTEM_PROMPT", "x" * 3001, id="a prompt that Lambda has no room for"),
         pytest.param("SYSTEM_PROMPT", " ", id="a blank prompt"),
+        pytest.param("BUILT_IN_MODEL", "nova", id="a model without its maker"),
+        pytest.param("BUILT_IN_MODEL", "arn:aws:bedrock:eu-west-1:1:x/y", id="an ARN, that no policy of ours allows"),
+        pytest.param("COMPLETIONS_DAILY_TOKENS", "0", id="no tokens"),
         pytest.param("PROXY_URL", "proxy.example.com", id="a proxy without scheme and port"),
         pytest.param("PROXY_URL", "http://proxy.example.com:3128/a b", id="a proxy with a path"),
         pytest.param("OPENAI_CHAT_MODELS", "gpt-4o,,x", id="an empty name of a model"),
@@ -151,6 +158,13 @@ def test_fips_endpoints_are_used_where_there_are_such() -> None:
 
     with pytest.raises(SettingsError, match="USE_FIPS: AWS has FIPS endpoints of STS and DynamoDB in us-east-1"):
         Settings.from_environment(ENOUGH | {"USE_FIPS": "on"})
+
+
+@pytest.mark.parametrize("half", [{"BUILT_IN_MODEL": "amazon.nova-micro-v1:0"}, {"COMPLETIONS_DAILY_TOKENS": "5"}])
+def test_a_model_of_the_operators_has_a_limit(half: dict[str, str]) -> None:
+    """Without one it would be anyone's at the operator's cost; a limit of nothing is a mistake."""
+    with pytest.raises(SettingsError, match="Set both or neither"):
+        Settings.from_environment(ENOUGH | half)
 
 
 def test_two_sources_of_keys_contradict_each_other() -> None:

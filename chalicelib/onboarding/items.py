@@ -65,6 +65,11 @@ def rate_key(tenant: str, window: str) -> Item:
     return {"pk": {"S": tenant_key(tenant) + "#RATE"}, "sk": {"S": window}}
 
 
+def usage_key(tenant: str, day: str, model: str) -> Item:
+    """Return the key of a counter of the tokens that a tenant used of a model on a day."""
+    return {"pk": {"S": tenant_key(tenant) + "#USAGE"}, "sk": {"S": f"{day}#{model}"}}
+
+
 DUE_SHARDS: Final = tuple(f"DUE#{number}" for number in range(8))
 """Partitions of the index `due`: one alone would take every write of a verification."""
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MINUTE: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
 _KEPT_AFTERWARDS: Final = 3600
+_NO_BOUND: Final = 10**18
+_USAGE_KEPT: Final = 40 * 86400
+"""Seconds; so that a month of use can be read."""
 
 
 class Limits:
@@ -34,3 +37,41 @@ class Limits:
         if self._table.add(key, "runs", 1, most=most, ttl=int(end.timestamp()) + _KEPT_AFTERWARDS):
             return None
         return max(1, int((end - now).total_seconds()))
+
+
+class TokenLimit:
+    """How many tokens of a model a tenant may use on a day in UTC: taken before a call, settled after it.
+
+    A call that never comes back keeps what it has taken: the limit errs to the operator's side.
+    """
+
+    def __init__(self, table: Table, clock: Callable[[], datetime], model: str, most: int) -> None:
+        self._table = table
+        self._clock = clock
+        self._model = model
+        self._most = most
+
+    def take(self, tenant: str, tokens: int) -> TakenTokens | int:
+        """Take tokens before a call. Returns them, or when there are not so many left, the seconds until midnight."""
+        now = self._clock().astimezone(UTC)
+        midnight = (now + DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+        key = items.usage_key(tenant, now.date().isoformat(), self._model)
+        ttl = int(midnight.timestamp()) + _USAGE_KEPT
+        if self._table.add(key, "tokens", tokens, most=self._most, ttl=ttl):
+            return TakenTokens(self._table, key, tokens, ttl)
+        return max(1, int((midnight - now).total_seconds()))
+
+
+class TakenTokens:
+    """Tokens that were taken for one call."""
+
+    def __init__(self, table: Table, key: items.Item, tokens: int, ttl: int) -> None:
+        self._table = table
+        self._key = key
+        self._tokens = tokens
+        self._ttl = ttl
+
+    def settle(self, used: int) -> None:
+        """Count what was used instead of what was taken; on the day of the taking."""
+        if used != self._tokens:
+            self._table.add(self._key, "tokens", used - self._tokens, most=_NO_BOUND, ttl=self._ttl)

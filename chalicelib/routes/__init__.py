@@ -11,8 +11,9 @@ from chalicelib import logs
 from chalicelib.bedrock.invoke import Invoker
 from chalicelib.bedrock.sessions import Sessions
 from chalicelib.bedrock.wire import Wire
+from chalicelib.builtin import BuiltInModel
 from chalicelib.onboarding.life import Life
-from chalicelib.onboarding.limits import Limits
+from chalicelib.onboarding.limits import Limits, TokenLimit
 from chalicelib.onboarding.registry import Registry
 from chalicelib.onboarding.reverification import Reverification
 from chalicelib.onboarding.served import ServedConnections
@@ -23,6 +24,7 @@ from chalicelib.routes import service, wizard
 from chalicelib.routes.auth import Authenticator
 from chalicelib.routes.boundary import Boundary
 from chalicelib.routes.chat import Chat
+from chalicelib.routes.completions import CompletionRoutes
 from chalicelib.routes.credential import OwnKeys
 from chalicelib.routes.embeddings import EmbeddingsRoutes
 from chalicelib.routes.inference import InferenceRoutes
@@ -71,7 +73,17 @@ def create_app(services: Services) -> Chalice:
     accounts, invoker = Accounts(served, sessions, own_keys), Invoker(wire)
     MessagesRoutes(settings, accounts, invoker, own_keys).register(boundary)
     EmbeddingsRoutes(accounts, invoker, own_keys).register(boundary)
+    CompletionRoutes(_built_in(services, table, wire), services.clock, settings).register(boundary)
     return app
+
+
+def _built_in(services: Services, table: Table, wire: Wire) -> tuple[BuiltInModel, TokenLimit] | None:
+    """Return the operator's model and what a tenant may use of it; None where either is not set."""
+    settings = services.settings
+    if settings.built_in_model is None or settings.completions_daily_tokens is None:
+        return None
+    model = BuiltInModel(wire, services.own_credentials, settings.region, settings.built_in_model)
+    return model, TokenLimit(table, services.clock, model.model, settings.completions_daily_tokens)
 
 
 def _schedule(app: Chalice, reverification: Reverification) -> None:

@@ -136,6 +136,10 @@ CODES: Final[dict[str, Row]] = {
     "too_many_requests": Row(429, _RATE, "The deployment takes no more requests now."),
     "request_timeout": Row(504, _API, "The answer took longer than the route may take."),
     "request_refused": Row(400, _INVALID, "API Gateway refused the request; the status says which kind it is."),
+    # The operator's model
+    "completions_not_configured": Row(501, _API, "The operator has set no built-in model."),
+    "completion_tokens_used_up": Row(429, "insufficient_quota", "The tenant's tokens of this day are used up."),
+    "built_in_model_unavailable": Row(502, _API, "The operator's model can't be called."),
     # This service
     "service_credentials_invalid": Row(503, _API, "This service's own AWS credentials do not work."),
     "storage_unavailable": Row(503, _API, "The service's storage can't be reached."),

@@ -122,6 +122,11 @@ def create_accounts(service_policy: Mapping[str, Any]) -> Accounts:
     )
 
 
+def attach_to_service(name: str, policy: Mapping[str, Any]) -> None:
+    """Give the service's role one more policy."""
+    iam_backends[SERVICE_ACCOUNT][PARTITION].put_role_policy(SERVICE_ROLE_NAME, name, json.dumps(policy))
+
+
 def _bedrock_key() -> str:
     """Make a long-term Bedrock API key, as the Bedrock console does: a user of its own, with a policy for Bedrock."""
     user = _user(CUSTOMER_ACCOUNT, "BedrockAPIKey-sandbox", _BEDROCK_ALONE)

@@ -47,6 +47,7 @@ SCOPES = {
     ("POST", "/v1/messages"): "models:invoke",
     ("POST", "/v1/messages/count_tokens"): "models:invoke",
     ("POST", "/v1/chat/completions/assembled"): "operator",
+    ("POST", "/v1/completions"): "completions:invoke",
     ("POST", "/v1/keys/verify"): "connections:write",
 }
 
