@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _NO_CALLS: Final = "Do not call a tool now. Answer in words."
 """Converse has no tool_choice `none`, and wants the tools of a history to be declared."""
 _SOME_CALL: Final = "Answer by calling one of the tools."
-_ONE_JSON: Final = "Answer with one JSON object and nothing else."
+ONE_JSON: Final = "Answer with one JSON object and nothing else."
+"""Stands for OpenAI's JSON mode, which no other API has."""
 _ANSWER: Final = "answer_in_json"
 Choice = dict[str, Any] | None
 """Converse's `toolChoice`; None is `auto`."""
@@ -56,7 +57,7 @@ class Offer:
         tools = self._with_history(request, tools, may_call=may_call)
         wanted = request.response_format
         if wanted is not None and wanted.type == "json_object":
-            self.hints.append(_ONE_JSON)
+            self.hints.append(ONE_JSON)
         elif wanted is not None and wanted.type == "json_schema":
             choice = self._json(wanted.json_schema, tools, choice, may_call=may_call)
         if tools:

@@ -10,6 +10,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.bedrock.offer import ONE_JSON
 from chalicelib.bedrock.quirks import Quirk, quirks_of
 from chalicelib.errors import ServiceError
 from chalicelib.providers.foreign import number, rows, text
@@ -67,6 +68,8 @@ def to_messages(
         "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens") or MAX_TOKENS,
         "messages": _turns(messages),
     }
+    if _wanted_form(body) == "json_object":
+        system.append(ONE_JSON)
     if system:
         request["system"] = [{"type": "text", "text": part} for part in system]
     _sampling(model, body, request, changed)
@@ -199,14 +202,18 @@ def _tools(body: Mapping[str, Any], request: dict[str, Any]) -> None:
     request["tool_choice"] = chosen
 
 
-def _format(body: Mapping[str, Any], request: dict[str, Any]) -> None:
+def _wanted_form(body: Mapping[str, Any]) -> object:
     wanted = body.get("response_format")
-    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    return wanted.get("type") if isinstance(wanted, dict) else None
+
+
+def _format(body: Mapping[str, Any], request: dict[str, Any]) -> None:
+    wanted, kind = body.get("response_format"), _wanted_form(body)
     if kind == "json_schema" and isinstance(wanted, dict):
         described = wanted.get("json_schema")
         schema = described.get("schema") if isinstance(described, dict) else None
         request["output_config"] = {"format": {"type": "json_schema", "schema": schema or {"type": "object"}}}
-    elif kind not in {None, "text"}:
+    elif kind not in {None, "text", "json_object"}:
         raise _unsupported("response_format")
 
 

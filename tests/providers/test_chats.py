@@ -379,3 +379,18 @@ def test_half_a_character_is_passed_on_as_it_came(world: World, start: Start) ->
     said = [json.loads(event.removeprefix("data: "))["choices"][0]["delta"]["content"] for event in events[:2]]
     assert (said, events[2]) == ([*PUPPY], "data: [DONE]")
     assert whole.json["choices"][0]["message"]["content"] == PUPPY[0]
+
+
+def test_json_mode_is_asked_of_anthropic_in_words(world: World, api: Api) -> None:
+    """Its API has no such mode: the instruction stands after the system's own."""
+    world.providers.anthropic.forget()
+    messages = [{"role": "system", "content": "Be brief."}, *MESSAGES]
+    body = {"model": MODELS["anthropic"], "messages": messages, "response_format": {"type": "json_object"}}
+    answer = api.call("POST", "/v1/chat/completions", body, headers=_headers(world, "anthropic"))
+    [call] = world.providers.anthropic.calls()
+
+    assert answer.status == 200
+    assert [part["text"] for part in call["body"]["system"]] == [
+        "Be brief.",
+        "Answer with one JSON object and nothing else.",
+    ]
