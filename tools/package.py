@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parent.parent
 STREAMS: Final[tuple[tuple[str, str], ...]] = ()
+_POLICIES: Final = {"ServiceRolePolicy": "service-role.json", "BuiltInModelPolicy": "built-in-model.json"}
+"""What the service may do, by the resource of the stack that says so."""
 _SETTINGS: Final = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -76,10 +78,16 @@ def build(stage: str, architecture: str, python: Python, out: Path, wheels: Path
         made = Package(out / "rolecall.zip", out / "manifest.json", out / "stack.json")
         bundle.write_zip(content, made.zip)
     bundle.write_json(made.manifest, bundle.manifest(made.zip, python, architecture))
-    policy = json.loads((ROOT / "policies" / "service-role.json").read_text(encoding="utf-8"))
+    policies = {
+        resource: json.loads((ROOT / "policies" / name).read_text(encoding="utf-8"))
+        for resource, name in (
+            ("ServiceRolePolicy", "service-role.json"),
+            ("BuiltInModelPolicy", "built-in-model.json"),
+        )
+    }
     stack = template.stack(
         sam,
-        policy,
+        policies,
         stage=stage,
         architecture=architecture,
         runtime=python.runtime,

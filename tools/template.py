@@ -27,6 +27,9 @@ _STREAMING: Final = (
 _MARK: Final = re.compile(r"\$\{([a-z_]+)\}")
 _DEPLOYMENT: Final = "RestAPIDeployment"
 _ORIGIN: Final = {"Fn::If": ["SetsAllowedOrigin", {"Fn::Sub": "'${AllowedOrigin}'"}, {"Ref": "AWS::NoValue"}]}
+_FOUNDATION_MODEL: Final = {
+    "Fn::If": ["NamesFoundationModel", {"Ref": "BuiltInFoundationModel"}, {"Ref": "BuiltInModel"}]
+}
 _ACCESS_LOG: Final = {
     "at": "$context.requestTimeEpoch",
     "request_id": "$context.requestId",
@@ -49,7 +52,7 @@ class TemplateError(Exception):
 
 def stack(
     sam: Mapping[str, Any],
-    service_policy: Mapping[str, Any],
+    policies: Mapping[str, Mapping[str, Any]],
     *,
     stage: str,
     architecture: str,
@@ -59,8 +62,9 @@ def stack(
 ) -> Json:
     """Return the whole stack of a stage.
 
-    `service_policy` is policies/service-role.json as it is written. `streams` are the (method, path) whose answers may
-    be streams; `wrapper` is the script in the package that Lambda starts instead of its own runtime client.
+    `policies` holds the service's policies as policies/ has them, by the resource that each becomes. `streams` are the
+    (method, path) whose answers may be streams; `wrapper` is the script in the package that Lambda starts instead of
+    its own runtime client.
     """
     template = deepcopy(dict(sam))
     template.pop("Transform", None)
@@ -86,7 +90,8 @@ def stack(
             raise TemplateError(f"{name} is {resource['Type']}, which tools/template.py doesn't know.")
         else:
             whole[name] = resource
-    whole["ServiceRolePolicy"]["Properties"]["PolicyDocument"] = policy(service_policy, stage, table)
+    for name, document in policies.items():
+        whole[name]["Properties"]["PolicyDocument"] = policy(document, stage, table)
     stages = template["Parameters"].pop("Stage") | {"Default": stage, "AllowedValues": [stage]}
     outputs = {name: output for name, output in template["Outputs"].items() if "Description" in output}
     return {
@@ -115,7 +120,7 @@ def with_origin(template: Mapping[str, Any], origin: str) -> Json:
 
 
 def policy(document: Mapping[str, Any], stage: str, table: object) -> Json:
-    """Return policies/service-role.json with CloudFormation's words for its marks. Raises KeyError for another."""
+    """Return a policy of policies/ with CloudFormation's words for its marks. Raises KeyError for another."""
     words = {
         "partition": "${AWS::Partition}",
         "region": "${AWS::Region}",
@@ -123,13 +128,17 @@ def policy(document: Mapping[str, Any], stage: str, table: object) -> Json:
         "stage": stage,
         "table_name": "${TableName}",
         "role_name_pattern": "${CustomerRoleNames}",
+        "model": "${BuiltInModel}",
+        "foundation_model": "${FoundationModel}",
     }
+    made = {"TableName": table, "FoundationModel": _FOUNDATION_MODEL}
 
     def fill(value: Any) -> Any:
         if isinstance(value, str):
             text = _MARK.sub(lambda mark: words[mark[1]], value)
-            if "${TableName}" in text:
-                return {"Fn::Sub": [text, {"TableName": table}]}
+            used = {name: value for name, value in made.items() if f"${{{name}}}" in text}
+            if used:
+                return {"Fn::Sub": [text, used]}
             return {"Fn::Sub": text} if "${" in text else text
         if isinstance(value, list):
             return [fill(entry) for entry in value]

@@ -74,7 +74,7 @@ def test_all_functions_run_as_the_one_role_in_one_way(stack: dict[str, Any]) -> 
     assert _of_type(stack, "AWS::Logs::LogGroup")["ServiceLogs"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
     # Chalice makes a role for each function when it is left to itself.
     assert set(_of_type(stack, "AWS::IAM::Role")) == {"ServiceRole", "GatewayLogsRole"}
-    assert set(_of_type(stack, "AWS::IAM::Policy")) == {"ServiceRolePolicy"}
+    assert set(_of_type(stack, "AWS::IAM::Policy")) == {"ServiceRolePolicy", "BuiltInModelPolicy"}
 
 
 def test_in_a_second_region_the_first_ones_role_gets_this_regions_table(stack: dict[str, Any]) -> None:
@@ -103,6 +103,16 @@ def test_the_roles_policy_is_the_file_of_policies(stack: dict[str, Any]) -> None
     assert not re.findall(r"\$\{(?!AWS::|Stage\}|TableName\}|CustomerRoleNames\})[^}]*\}", text)
     with pytest.raises(KeyError, match="unheard_of"):
         template.policy({"Statement": [{"Resource": "${unheard_of}"}]}, "prod", "t")
+
+
+def test_the_built_in_models_policy_is_there_with_the_model_alone(stack: dict[str, Any]) -> None:
+    """Without BUILT_IN_MODEL the service's role has no action of Bedrock's at all."""
+    resource = stack["Resources"]["BuiltInModelPolicy"]
+    [statement] = resource["Properties"]["PolicyDocument"]["Statement"]
+
+    assert resource["Condition"] == "SetsBuiltInModel"
+    assert "${BuiltInModel}" in json.dumps(statement["Resource"])
+    assert "bedrock" not in json.dumps(stack["Resources"]["ServiceRolePolicy"])
 
 
 def test_the_table_is_the_one_that_the_service_was_tested_with(stack: dict[str, Any], world: World) -> None:
