@@ -7,6 +7,7 @@ model, so nothing is known of it. A model that no row fits is asked as any other
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -135,6 +136,7 @@ _ROWS: Final = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=128)
 def quirks_of(model: str) -> frozenset[Quirk]:
     """Return what is known of a model, by its id, its profile's id or the ARN of either."""
     return frozenset(row.quirk for row in _ROWS if any(part in model for part in row.models))
