@@ -6,6 +6,8 @@ import * as session from "./session.js";
 // This file is <service>/wizard/<version>/api.js, whatever stage or path the service is under.
 const ROOT = new URL("../../", import.meta.url);
 const PATIENCE_MS = 40_000;
+// A model may think before its first word.
+const STREAM_PATIENCE_MS = 120_000;
 const TOKEN_CODES = new Set(["token_expired", "invalid_token", "missing_token"]);
 
 /** What went wrong: kind is network, token, limited, server, refused or stopped; the rest is the API's envelope. */
@@ -45,7 +47,7 @@ async function send(method, path, { body, headers = {}, signal, token, stream = 
   if (signal?.aborted) throw new Problem("stopped");
   signal?.addEventListener("abort", stop, { once: true });
   // A stream has no end to wait for; that it begins is waited for as for any answer.
-  const timer = setTimeout(stop, PATIENCE_MS);
+  const timer = setTimeout(stop, stream ? STREAM_PATIENCE_MS : PATIENCE_MS);
   try {
     const response = await fetch(new URL(path, ROOT), {
       method,
@@ -99,7 +101,10 @@ export async function call(method, path, options = {}) {
   return documentOf(await sendAsBearer(method, path, options));
 }
 
-/** Call the API and yield its events as {kind, data}; an answer that is no stream is yielded as one event, `report`. */
+/**
+ * Call the API and yield its events as {kind, data}. An answer that is no stream is yielded as one event, `report`; what
+ * stands for the end of a whole chat is the event `done`, and a stream that ends without it, or without a report, broke.
+ */
 export async function* events(method, path, options = {}) {
   const response = await sendAsBearer(method, path, { ...options, stream: true });
   if (!(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
@@ -108,8 +113,9 @@ export async function* events(method, path, options = {}) {
   }
   try {
     for await (const event of readEvents(response)) {
-      if (event.data === "[DONE]") return;
-      yield { kind: event.kind, data: JSON.parse(event.data) };
+      const isDone = event.data === "[DONE]";
+      yield isDone ? { kind: "done", data: {} } : { kind: event.kind, data: JSON.parse(event.data) };
+      if (isDone) return;
     }
   } catch {
     throw new Problem(options.signal?.aborted ? "stopped" : "network");

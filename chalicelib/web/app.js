@@ -10,7 +10,7 @@ import { button, problemBox } from "./parts.js";
 import * as router from "./router.js";
 import * as runs from "./runs.js";
 import * as session from "./session.js";
-import { chatPage } from "./chat.js";
+import { chatPage, forgetTalks } from "./chat.js";
 import { connectionPage } from "./connection.js";
 import { connectionsPage } from "./connections.js";
 import { detailsPage } from "./details.js";
@@ -54,10 +54,16 @@ async function changeLanguage(code) {
   top.querySelector("select").focus();
 }
 
+/** Leave nothing of what was typed, asked or checked to whoever comes next. */
+function forgetWork() {
+  runs.forget();
+  forgetTalks();
+  drafts.drop("");
+}
+
 function endSession() {
   session.end();
-  runs.forget();
-  drafts.drop("");
+  forgetWork();
   waiting = { name: "ask" };
   show();
 }
@@ -68,10 +74,7 @@ function toConfirm(token, answer, fromLink) {
   waiting = {
     name: "confirm", answer, fromLink,
     onYes: () => {
-      if (!session.isSamePerson(answer.caller)) {
-        runs.forget();
-        drafts.drop("");
-      }
+      if (!session.isSamePerson(answer.caller)) forgetWork();
       session.begin(token, answer);
       waiting = null;
       show();
@@ -148,6 +151,11 @@ async function show({ focus = true } = {}) {
   }
 }
 
+document.getElementById("skip").addEventListener("click", (event) => {
+  // What stands behind # are the pages.
+  event.preventDefault();
+  main.focus();
+});
 addEventListener("hashchange", () => {
   fromAddress();
   show();

@@ -11,6 +11,12 @@ import { connectionOf, isServed, stepPage } from "./steps.js";
 const LONGEST_ANSWER = 800;
 const talks = new Map();
 
+/** Forget all talks: they are of whoever was at work. */
+export function forgetTalks() {
+  for (const talk of talks.values()) talk.stop?.abort();
+  talks.clear();
+}
+
 /** The page. */
 export async function chatPage(route, signal) {
   const connection = await connectionOf(route.id, signal);
@@ -99,6 +105,7 @@ function turn({ role, text, usage, stopped, model }) {
 async function answer(connection, talk, model, draw) {
   const reply = { role: "assistant", text: "", usage: null, stopped: false, model };
   const messages = talk.turns.map(({ role, text }) => ({ role, content: text }));
+  let whole = false;
   talk.stop = new AbortController();
   talk.turns.push(reply);
   draw();
@@ -106,6 +113,7 @@ async function answer(connection, talk, model, draw) {
     const body = { model, messages, stream: true, stream_options: { include_usage: true }, max_tokens: LONGEST_ANSWER };
     const options = { body, headers: { "Rolecall-Connection": connection.id }, signal: talk.stop.signal };
     for await (const { kind, data } of events("POST", "v1/chat/completions", options)) {
+      whole ||= kind === "done" || kind === "report";
       if (data.error) throw problemIn(data);
       if (reply.text === "") talk.sent();
       // An answer that came whole has a message where a streamed one has deltas.
@@ -113,7 +121,8 @@ async function answer(connection, talk, model, draw) {
       reply.usage = data.usage ?? reply.usage;
       draw();
     }
-    return null;
+    // Half an answer is not taken for a whole one.
+    return whole ? null : new Problem("network");
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     if (!isStop(error)) return error;

@@ -6,8 +6,8 @@ import { findingList } from "./findings.js";
 import { known, t, time } from "./i18n.js";
 import { ask, banner, button, linkButton, load, problemBox, said, statusChip, valueLine } from "./parts.js";
 import { address } from "./router.js";
-import { timeline } from "./record.js";
-import { connectionOf, isServed, nextStep } from "./steps.js";
+import { recordPath, timeline } from "./record.js";
+import { connectionOf, isServed, lastReport, nextStep } from "./steps.js";
 
 /** The page. */
 export async function connectionPage(route, signal) {
@@ -33,8 +33,8 @@ function draw(view) {
       h("h2", {}, t("removal.title")), removal(view),
     ],
     h("h2", {}, t("record.title")), record);
-  if (connection.status !== "revoked") load(report, () => lastReport(connection, signal), reportSummary, signal);
-  load(record, () => call("GET", connectionPath(connection.id, "/events?limit=20"), { signal }), (page) => timeline(connection, page, signal), signal);
+  if (connection.status !== "revoked") load(report, () => lastReport(connection.id, signal), reportSummary, signal);
+  load(record, () => call("GET", recordPath(connection.id), { signal }), (page) => timeline(connection, page, signal), signal);
 }
 
 function doors(connection) {
@@ -56,13 +56,6 @@ function facts(connection) {
     connection.guardrail && pair("guardrail", `${connection.guardrail.identifier} · ${connection.guardrail.version}`),
     pair("created", time(connection.created_at)), pair("verified", connection.verified_at ? time(connection.verified_at) : t("never")),
     connection.expires_at && pair("expires", time(connection.expires_at)), code("id", connection.id));
-}
-
-async function lastReport(connection, signal) {
-  return call("GET", connectionPath(connection.id, "/verification"), { signal }).catch((error) => {
-    if (error.code === "report_not_found") return null;
-    throw error;
-  });
 }
 
 function reportSummary(report) {

@@ -1,18 +1,18 @@
 // All connections of the tenant, and where each stands.
 
 import { call } from "./api.js";
-import { fill, h } from "./dom.js";
+import { h } from "./dom.js";
 import { t, time } from "./i18n.js";
-import { button, linkButton, load, problemBox, statusChip } from "./parts.js";
+import { linkButton, load, paged, statusChip } from "./parts.js";
 import { address } from "./router.js";
 import { isServed, nextStep } from "./steps.js";
 
-const path = (cursor) => `v1/connections?limit=25${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`;
+const PATH = "v1/connections?limit=25";
 
 /** The page. */
 export async function connectionsPage(route, signal) {
   const slot = h("div", { class: "slot" });
-  load(slot, () => call("GET", path(), { signal }), (page) => list(page, signal), signal);
+  load(slot, () => call("GET", PATH, { signal }), (page) => list(page, signal), signal);
   return h("section", {},
     h("div", { class: "title-line" }, h("h1", { tabindex: "-1" }, t("connections.title")), linkButton(t("connections.new"), "#/new", "primary")),
     h("p", { class: "lead" }, t("connections.lead")), slot);
@@ -25,19 +25,7 @@ function list(first, signal) {
       h("p", { class: "actions" }, linkButton(t("connections.first"), "#/new", "primary")));
   }
   const body = h("tbody", {});
-  const more = h("div", { class: "more" });
-  const add = (page) => {
-    body.append(...page.data.map(row));
-    fill(more, page.next_cursor && button(t("more"), async () => {
-      try {
-        add(await call("GET", path(page.next_cursor), { signal }));
-      } catch (error) {
-        if (error.kind === undefined) throw error;
-        fill(more, problemBox(error, { retry: () => add({ data: [], next_cursor: page.next_cursor }), signal }));
-      }
-    }));
-  };
-  add(first);
+  const more = paged(body, row, first, PATH, signal);
   return [h("table", { class: "stack" },
     h("caption", { class: "unseen" }, t("connections.title")),
     h("thead", {}, h("tr", {}, ["name", "status", "region", "verified", "next"].map((name) => h("th", { scope: "col" }, t(`connections.${name}`))))), body), more];

@@ -1,7 +1,7 @@
 // The pieces that every page is made of.
 
 import { announce, fill, freshId, h, sleep } from "./dom.js";
-import { isStop } from "./api.js";
+import { call, isStop } from "./api.js";
 import { foreign, known, language, t } from "./i18n.js";
 
 /** A message in a box. `kind` is good, bad, warning or info; the word before the title tells it without color. */
@@ -179,6 +179,25 @@ export async function load(slot, fetcher, render, signal) {
   } finally {
     slot.removeAttribute("aria-busy");
   }
+}
+
+/** Add the rows of a list's first page, and of further ones as they are asked for. */
+export function paged(list, row, first, path, signal) {
+  const more = h("div", { class: "more" });
+  const add = (page) => {
+    list.append(...page.data.map(row));
+    fill(more, page.next_cursor && button(t("more"), () => next(page.next_cursor)));
+  };
+  const next = async (cursor) => {
+    try {
+      add(await call("GET", `${path}&cursor=${encodeURIComponent(cursor)}`, { signal }));
+    } catch (error) {
+      if (error.kind === undefined) throw error;
+      if (!isStop(error)) fill(more, problemBox(error, { retry: () => next(cursor), signal }));
+    }
+  };
+  add(first);
+  return more;
 }
 
 /** Ask before something that can't be undone. Resolves to whether the person said yes. */

@@ -1,28 +1,17 @@
 // The record of a connection: who changed what, from where, before and after.
 
-import { call, connectionPath } from "./api.js";
-import { fill, h } from "./dom.js";
+import { connectionPath } from "./api.js";
+import { h } from "./dom.js";
 import { known, t, time } from "./i18n.js";
-import { button, problemBox } from "./parts.js";
+import { paged } from "./parts.js";
 
-/** The events of a connection, newest first. */
+/** Where the events of a connection are, newest first. */
+export const recordPath = (id) => connectionPath(id, "/events?limit=20");
+
+/** The events, from the first page on. */
 export function timeline(connection, first, signal) {
   const list = h("ol", { class: "timeline" });
-  const more = h("div", { class: "more" });
-  const add = (page) => {
-    list.append(...page.data.map(entry));
-    fill(more, page.next_cursor && button(t("more"), async () => {
-      try {
-        const path = `/events?limit=20&cursor=${encodeURIComponent(page.next_cursor)}`;
-        add(await call("GET", connectionPath(connection.id, path), { signal }));
-      } catch (error) {
-        if (error.kind === undefined) throw error;
-        fill(more, problemBox(error, { retry: () => add({ data: [], next_cursor: page.next_cursor }), signal }));
-      }
-    }));
-  };
-  add(first);
-  return [list, more];
+  return [list, paged(list, entry, first, recordPath(connection.id), signal)];
 }
 
 function entry({ at, type, actor, source_ip: from, before, after }) {

@@ -1,5 +1,7 @@
 // Server-sent events from a fetch (HTML standard, section 9.2.6). EventSource can send neither a token nor a body.
 
+const SILENCE_MS = 120_000;
+
 /** Yield each event of a response as {kind, data}; half an event at the end is dropped, as the standard says. */
 export async function* readEvents(response) {
   let pending = "";
@@ -25,7 +27,10 @@ async function* chunks(response) {
   const decoder = new TextDecoder();
   try {
     for (;;) {
+      // A stream in which nothing comes any more is ended here; whoever reads it misses its last event.
+      const silence = setTimeout(() => reader.cancel(), SILENCE_MS);
       const { done, value } = await reader.read();
+      clearTimeout(silence);
       if (done) return;
       yield decoder.decode(value, { stream: true });
     }

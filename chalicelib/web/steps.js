@@ -12,6 +12,16 @@ const SERVED = new Set(["active", "rotating", "degraded"]);
 /** Get a connection. */
 export const connectionOf = (id, signal) => call("GET", connectionPath(id), { signal });
 
+/** Get the report of its last verification, or null when there was none. */
+export async function lastReport(id, signal) {
+  try {
+    return await call("GET", connectionPath(id, "/verification"), { signal });
+  } catch (error) {
+    if (error.code === "report_not_found") return null;
+    throw error;
+  }
+}
+
 /** Whether its models can be asked for. */
 export const isServed = (connection) => SERVED.has(connection.status);
 

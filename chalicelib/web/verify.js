@@ -1,7 +1,6 @@
 // Step 3: the role's ARN, and the checks one by one as the service does them.
 
 import { mayBecomeArn, roleArnProblem, trimmed } from "./arn.js";
-import { call, connectionPath } from "./api.js";
 import * as drafts from "./drafts.js";
 import { announce, fill, h } from "./dom.js";
 import { findingList } from "./findings.js";
@@ -11,12 +10,12 @@ import { banner, button, countDown, field, linkButton, problemBox, said, statusC
 import { address } from "./router.js";
 import * as runs from "./runs.js";
 import * as session from "./session.js";
-import { connectionOf, isServed, stepPage, stepper } from "./steps.js";
+import { connectionOf, isServed, lastReport, stepPage, stepper } from "./steps.js";
 
 /** The page. */
 export async function verifyPage(route, signal) {
   const connection = await connectionOf(route.id, signal);
-  const last = await lastReport(connection, signal);
+  const last = connection.candidate_role_arn || connection.role_arn ? await lastReport(connection.id, signal) : null;
   const form = verifyForm(connection, () => follow(runs.start(connection.id, trimmed(form.input.value), form.invoke.checked)));
   const results = h("div", { class: "results" });
   const onward = h("span", {});
@@ -43,14 +42,6 @@ export async function verifyPage(route, signal) {
   return stepPage({
     step: "verify", connection, title: t("verify.title"), lead: t("verify.lead"), back: "role",
     content: [form.element, results, lintBox(connection)], onward,
-  });
-}
-
-async function lastReport(connection, signal) {
-  if (!connection.candidate_role_arn && !connection.role_arn) return null;
-  return call("GET", connectionPath(connection.id, "/verification"), { signal }).catch((error) => {
-    if (error.code === "report_not_found") return null;
-    throw error;
   });
 }
 

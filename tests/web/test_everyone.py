@@ -138,6 +138,12 @@ def test_the_journey_needs_no_mouse(visit: Callable[..., Person]) -> None:
     assert person.page.get_by_role("tab", selected=True).text_content() == person.say("way.terraform")
     keyboard.press("End")
     assert person.page.get_by_role("tab", selected=True).text_content() == person.say("way.existing")
+    # The way past header and steps leads to the content, and to no other page.
+    person.page.evaluate("document.activeElement.blur()")
+    _tab_to(person, person.say("skip"), "link")
+    keyboard.press("Enter")
+    assert person.page.evaluate("document.activeElement.id") == "main"
+    person.title("role.title")
     person.make_role(connection_id)
     _tab_to(person, person.say("role.onward"), "link")
     keyboard.press("Enter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -225,6 +226,44 @@ def test_a_stream_that_breaks_gives_the_question_back(visit: Callable[..., Perso
         _fault(person, None)
     person.button("again").click()
     person.page.locator(".usage").wait_for()
+
+
+def test_half_an_answer_is_not_taken_for_a_whole_one(visit: Callable[..., Person]) -> None:
+    """A stream that ends without its end mark, as a proxy may leave it, gives the question back."""
+    person = visit()
+    person.sign_in(f"#/c/{person.active()}/chat")
+    delta = {"choices": [{"index": 0, "delta": {"content": "Only hal"}, "finish_reason": None}], "usage": None}
+    body = f"data: {json.dumps(delta)}\n\n"
+    person.page.route(
+        "**/chat/completions", lambda route: route.fulfill(content_type="text/event-stream", body=body), times=1
+    )
+    person.field("chat.question").fill("All of it?")
+    person.button("chat.send").click()
+    person.told("problem.network")
+
+    assert person.field("chat.question").input_value() == "All of it?"
+    assert person.page.get_by_text("Only hal").count() == 0
+
+
+def test_the_next_person_finds_nothing_of_the_last(visit: Callable[..., Person]) -> None:
+    """Ending the session leaves no talk, no typed text and no report to who signs in after it at the same window."""
+    person = visit()
+    connection_id = person.active()
+    person.sign_in(f"#/c/{connection_id}/chat")
+    person.field("chat.question").fill("My secret question")
+    person.button("chat.send").click()
+    person.page.locator(".usage").wait_for()
+    person.field("chat.question").fill("And one that was not sent")
+    person.button("session.end").click()
+    person.title("welcome.title")
+    assert "secret" not in person.page.content()
+
+    person.field("token.label").fill(person.world.issuer.token(person.tenant, subject="a colleague"))
+    person.button("token.go").click()
+    person.confirm()
+    person.title("chat.title")
+    assert person.page.locator(".turn").count() == 0
+    assert person.field("chat.question").input_value() == ""
 
 
 def test_a_key_is_tried_and_forgotten(visit: Callable[..., Person]) -> None:
