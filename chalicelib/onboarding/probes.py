@@ -70,6 +70,7 @@ def assume_as_stranger(sts: StsClients, role_arn: RoleArn, external_id: str | No
     """Try to get in as someone who does not have the external ID.
 
     If AWS lets us in, the credentials go no further than this function, and a policy that denies everything binds them.
+    A denial by the operator's own policies (one that asks for an external ID, say) tells nothing of the role.
     """
     try:
         assume(
@@ -81,7 +82,8 @@ def assume_as_stranger(sts: StsClients, role_arn: RoleArn, external_id: str | No
             seconds=PROBE_SECONDS,
         )
     except (AwsError, Unreachable) as failure:
-        return outcome_of(failure)
+        outcome = outcome_of(failure)
+        return Inconclusive(outcome.refusal) if outcome.refusal.code == "operator_may_not_assume" else outcome
     return Passed()
 
 

@@ -31,6 +31,7 @@ from chalicelib.routes.inference import InferenceRoutes
 from chalicelib.routes.key_checks import KeyRoutes
 from chalicelib.routes.messages import MessagesRoutes
 from chalicelib.routes.onboarding import OnboardingRoutes
+from chalicelib.routes.rejections import RejectedKeys
 from chalicelib.routes.upstream import Accounts
 
 if TYPE_CHECKING:
@@ -47,9 +48,11 @@ def create_app(services: Services) -> Chalice:
     # Chalice notes its version in the environment that it is given; the process's own is left alone.
     app = Chalice("rolecall", configure_logs=False, env={})
     authenticator = Authenticator(settings.tokens, clock=services.clock)
-    boundary = Boundary(app, authenticator, settings.allowed_origin)
-
     table = Table(lambda: services.dynamodb, settings.table_name)
+    limits = Limits(table, services.clock)
+    rejections = RejectedKeys(limits, services.clock)
+    boundary = Boundary(app, authenticator, settings.allowed_origin, rejections.count)
+
     registry = Registry(table, clock=services.clock, random_bytes=services.random_bytes)
     sessions = Sessions(services.sts_clients, services.clock)
     served = ServedConnections(registry, services.clock, settings.connection_cache_seconds)
@@ -64,10 +67,10 @@ def create_app(services: Services) -> Chalice:
     wizard.register(boundary, settings)
     turnstile = Turnstile(table, clock=services.clock, random_bytes=services.random_bytes)
     verifier = Verifier(services, registry, turnstile, sessions, wire)
-    OnboardingRoutes(services, registry, verifier, Life(services, registry, turnstile)).register(boundary)
+    OnboardingRoutes(services, registry, verifier, Life(services, registry, turnstile), limits).register(boundary)
     _schedule(app, Reverification(registry, verifier))
-    own_keys = OwnKeys(settings, wire)
-    KeyRoutes(own_keys, Limits(table, services.clock)).register(boundary)
+    own_keys = OwnKeys(settings, wire, rejections)
+    KeyRoutes(own_keys, limits).register(boundary)
     chat = Chat(sessions, wire, services.clock, settings)
     InferenceRoutes(settings, served, sessions, wire, chat, own_keys).register(boundary)
     accounts, invoker = Accounts(served, sessions, own_keys), Invoker(wire)

@@ -43,7 +43,15 @@ _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 class Boundary:
     """Hands views to Chalice, and stands around every one of them."""
 
-    def __init__(self, app: Chalice, authenticator: Authenticator, allowed_origin: str | None) -> None:
+    def __init__(
+        self,
+        app: Chalice,
+        authenticator: Authenticator,
+        allowed_origin: str | None,
+        on_rejected_key: Callable[[str], None],
+    ) -> None:
+        """`on_rejected_key` is told the tenant whose request brought a key that its provider does not take."""
+        self._on_rejected_key = on_rejected_key
         self._app = app
         self._authenticator = authenticator
         self._allowed_origin = allowed_origin
@@ -69,7 +77,12 @@ class Boundary:
             caller = self._authenticator.authenticate(manner.authorization(request))
             request.notes["tenant"] = caller.tenant
             require_scope(caller, scope)
-            return view(request, caller)
+            try:
+                return view(request, caller)
+            except ServiceError as error:
+                if error.code == "provider_key_rejected":
+                    self._on_rejected_key(caller.tenant)
+                raise
 
         self._add(method, path, authenticated, manner)
 

@@ -78,6 +78,7 @@ CODES: Final[dict[str, Row]] = {
     "connection_expired": Row(409, _INVALID, "The connection was not verified in 48 hours."),
     "verification_running": Row(409, _INVALID, "A verification of the connection is under way."),
     "too_many_verifications": Row(429, _RATE, "The tenant has started too many verifications in this minute."),
+    "too_many_connections": Row(429, _RATE, "The tenant was given too many external IDs on this day."),
     "idempotency_key_reused": Row(409, _INVALID, "The Idempotency-Key was used for other content."),
     "connection_required": Row(400, _INVALID, "The tenant has no active connection."),
     "connection_ambiguous": Row(400, _INVALID, "The tenant has several active connections; name one."),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.providers.openai_embeddings import OpenAiEmbeddings
     from chalicelib.providers.outgoing import Outgoing
     from chalicelib.routes.exchange import Request
+    from chalicelib.routes.rejections import RejectedKeys
     from chalicelib.settings import Settings
 
 CONNECTION: Final = "Rolecall-Connection"
@@ -43,8 +44,9 @@ _SECRETIVE: Final = ("key", "secret", "token", "credential", "password", "endpoi
 class OwnKeys:
     """Turns the headers of a request into the provider that it goes to."""
 
-    def __init__(self, settings: Settings, wire: Wire) -> None:
+    def __init__(self, settings: Settings, wire: Wire, rejections: RejectedKeys) -> None:
         self._settings = settings
+        self._rejections = rejections
         self._wire = wire
         self._outgoing: Outgoing | None = None
 
@@ -81,6 +83,7 @@ class OwnKeys:
                 param=PROVIDER,
                 fix=f"Send {PROVIDER} as well: bedrock, openai, anthropic, google or azure.",
             )
+        self._rejections.admit(request.notes["tenant"])
         return self.credential(name.get_secret_value().strip(), parts, HEADERS)
 
     def credential(self, provider: str, sent: Mapping[str, SecretStr], names: Mapping[str, str]) -> Credential:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.regions import require_endpoint
 from chalicelib.errors import ServiceError
 from chalicelib.onboarding.checks import Result
 from chalicelib.onboarding.documents import documents
 from chalicelib.onboarding.life import teardown_steps
+from chalicelib.onboarding.limits import DAY
 from chalicelib.onboarding.linter import lint
 from chalicelib.onboarding.patience import Waiting
 from chalicelib.onboarding.registry import Actor
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.onboarding.connection import Connection
     from chalicelib.onboarding.documents import Documents
     from chalicelib.onboarding.life import Life
+    from chalicelib.onboarding.limits import Limits
     from chalicelib.onboarding.registry import Registry
     from chalicelib.onboarding.verifier import Verifier
     from chalicelib.routes.auth import Caller
@@ -35,10 +37,15 @@ if TYPE_CHECKING:
     from chalicelib.services import Services
 
 
+IDS_A_DAY: Final = 10_000
+"""Far above what a tenant needs, and an end to what one can fill the table with."""
+
+
 class OnboardingRoutes:
     """The views; each parses, calls the domain once, and renders."""
 
-    def __init__(self, services: Services, registry: Registry, verifier: Verifier, life: Life) -> None:
+    def __init__(self, services: Services, registry: Registry, verifier: Verifier, life: Life, limits: Limits) -> None:
+        self._limits = limits
         self._settings = services.settings
         self._clock = services.clock
         self._random_bytes = services.random_bytes
@@ -69,6 +76,7 @@ class OnboardingRoutes:
         bodies.refuse_external_id(request)
         body = bodies.parse(request, CreateBody)
         new = body.connection(self._settings.service_role)
+        self._count_new_id(caller)
         require_endpoint(new.region, fips=self._settings.use_fips)
         connection = self._registry.create(caller.tenant, new, _actor(request, caller), _idempotency_key(request))
         return self._reply(connection, status=201)
@@ -110,7 +118,19 @@ class OnboardingRoutes:
     def start_rotation(self, request: Request, caller: Caller) -> Reply:
         """Make a second external ID, to take the place of the first once it was verified."""
         bodies.refuse_external_id(request)
+        self._count_new_id(caller)
         return self._reply(self._life.start_rotation(self._find(request, caller), _actor(request, caller)))
+
+    def _count_new_id(self, caller: Caller) -> None:
+        """Count an external ID: each leaves an item that stays for ever, so that it is never given out again."""
+        wait = self._limits.take(caller.tenant, "EXTERNAL-IDS", IDS_A_DAY, DAY)
+        if wait is not None:
+            raise ServiceError(
+                "too_many_connections",
+                f"This tenant has been given {IDS_A_DAY:,} external IDs today.",
+                fix="Use the connections that there are, or wait until midnight (UTC).",
+                retry_after=wait,
+            )
 
     def cancel_rotation(self, request: Request, caller: Caller) -> Reply:
         """Drop the second external ID."""

@@ -52,7 +52,7 @@ class Caller:
     def require(self, service: str, action: str, resources: Iterable[str], context: Mapping[str, str]) -> None:
         """Raise AWS's AccessDenied unless the caller's policies allow the action on every one of the resources."""
         for resource in resources:
-            why = self._refusal(Request(action, resource, self.arn, context, self.role_arn))
+            why = self.refusal_of(Request(action, resource, self.arn, context, self.role_arn))
             if why is None:
                 continue
             # A call that concerns no resource is refused without naming one, as ListFoundationModels was seen to be.
@@ -62,7 +62,7 @@ class Caller:
                 words.denied, f"User: {self.arn} is not authorized to perform: {action}{on} {why}", words.status
             )
 
-    def _refusal(self, request: Request) -> str | None:
+    def refusal_of(self, request: Request) -> str | None:
         """Return the end of AWS's sentence, or None when all kinds of policy allow the request."""
         layers = [("identity-based policy", self.identity_policies)]
         layers += [("permissions boundary", self.boundary)] if self.boundary else []

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _ONE_AT_A_TIME: Final = threading.RLock()
 """moto holds no lock: under load two conditional writes of one key can both win, and additions are lost."""
+_TOKENS: Final = 10_000
+_MADE: Final[dict[str, Any]] = {}
+"""Answers of the last transactions, by their tokens."""
 _PARTS: Final = {
     "TransactWriteItems": {
         "Put": "PutItem",
@@ -38,9 +41,21 @@ class SandboxDynamo(Authenticated, DynamoHandler):
         return str(self.headers.get("X-Amz-Target", "")).rpartition(".")[2]
 
     def run(self, operation: str) -> Any:
-        """Run one operation while no other runs."""
+        """Run one operation while no other runs; a transaction that was made already is not made again.
+
+        boto3 sends each transaction with a token of its own, and again with the same one when it heard no answer. moto
+        refuses the token; AWS answers as it did (DynamoDB developer guide, "Idempotency").
+        """
+        token = self.params.get("ClientRequestToken")
         with _ONE_AT_A_TIME:
-            return super().run(operation)
+            if isinstance(token, str) and token in _MADE:
+                return _MADE[token]
+            answer = super().run(operation)
+            if isinstance(token, str):
+                _MADE[token] = answer
+                if len(_MADE) > _TOKENS:
+                    _MADE.pop(next(iter(_MADE)))
+            return answer
 
     def admit(self, operation: str) -> None:
         """Ask the caller's policies: for the table or index named, and for every item of a transaction or batch."""

@@ -135,7 +135,16 @@ class SandboxSts(Authenticated, TokenResponse):
             actions = refused
         # The same words for a role that is not there: AWS does not tell strangers which roles exist.
         text = f"User: {self.caller.arn} is not authorized to perform: {actions[0]} on resource: {arn}"
-        raise AwsError("AccessDenied", text, 403)
+        raise AwsError("AccessDenied", text + self._own_denial(role, actions[0]), 403)
+
+    def _own_denial(self, role: Role | None, action: str) -> str:
+        """Return what AWS adds when a policy of the caller's own account denies in so many words."""
+        if role is None:
+            return ""
+        caller = self.caller
+        request = Request(action, str(role.arn), caller.arn, self._trust_context(role), caller.role_arn)
+        why = caller.refusal_of(request) or ""
+        return f" {why}" if why.startswith("with an explicit deny") else ""
 
     def _admitted(self, role: Role, trust_policy: TrustPolicy, action: str) -> bool:
         caller = self.caller

@@ -13,6 +13,7 @@ import jwt
 import pytest
 
 from chalicelib.onboarding.checks import CHECKS, Result, Verdict, is_usable, verdict
+from sandbox.aws.accounts import attach_to_service
 from tests.far_customer import Api, Customer
 
 if TYPE_CHECKING:
@@ -434,3 +435,23 @@ def _as_connection(shown: dict[str, Any]) -> Any:
         expires_at=now,
         account_id=shown["account_id"],
     )
+
+
+def test_a_denial_of_our_own_says_nothing_of_the_role(world: World, onboarded: Onboarded, customer: Customer) -> None:
+    """Where the operator's policies let nobody go without the ID, an open role looks closed: unclear, never active."""
+    open_to_us = onboarded.documents["trust_policy"]
+    del open_to_us["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"]
+    customer.replace_trust_policy(onboarded.role_arn, open_to_us)
+    own = {"StringNotEquals": {"sts:ExternalId": onboarded.connection["external_id"]}}
+    deny = {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": "*", "Condition": own}
+    attach_to_service("our-own", {"Version": "2012-10-17", "Statement": [deny]})
+    try:
+        report = onboarded.verify()
+    finally:
+        attach_to_service(
+            "our-own", {"Version": "2012-10-17", "Statement": [{**deny, "Resource": "arn:aws:iam::1:role/x"}]}
+        )
+
+    assert (report["verdict"], report["status"]) == ("inconclusive", "pending")
+    assert {_outcomes(report)[name] for name in NEGATIVE} == {"inconclusive"}
+    assert {finding["code"] for finding in report["findings"]} == {"operator_may_not_assume"}

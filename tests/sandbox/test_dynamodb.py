@@ -234,3 +234,15 @@ def test_an_empty_part_of_a_transaction_is_refused(aws: Aws) -> None:
         "ValidationException",
         "TransactItems can only contain one of Check, Put, Update or Delete",
     )
+
+
+def test_a_transaction_that_is_sent_again_is_made_once(aws: Aws, table: str) -> None:
+    """Who heard no answer sends it with its token again, and gets the answer that was lost."""
+    client = aws.client("dynamodb")
+    item = {"pk": {"S": "again"}, "sk": {"S": "x"}}
+    put = {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
+    for _ in range(2):
+        client.transact_write_items(TransactItems=[put], ClientRequestToken="one-token")
+
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        client.transact_write_items(TransactItems=[put], ClientRequestToken="another-token")
