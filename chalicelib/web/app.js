@@ -134,6 +134,7 @@ async function show({ focus = true } = {}) {
   const route = router.read(location.hash);
   header(route);
   let page;
+  main.setAttribute("aria-busy", "true");
   try {
     page = waiting === null ? await pages[route.name](route, signal) : gatePage();
   } catch (error) {
@@ -143,6 +144,7 @@ async function show({ focus = true } = {}) {
   }
   if (signal.aborted) return;
   fill(main, page);
+  main.removeAttribute("aria-busy");
   const heading = main.querySelector("h1");
   document.title = `${heading.textContent} · Rolecall`;
   if (focus) {

@@ -98,11 +98,11 @@ export default {
     "limited": "Too many requests",
     "limited.fix": "The service asks you to wait a little. Nothing that you typed is lost.",
     "server": "Something failed at the service's end",
-    "server.fix": "It is not your fault. Try again in a moment; if it stays, give the reference below to the operator of this service.",
+    "server.fix": "It is not your fault. Try again in a moment; if it stays, tell the operator of this service, with the reference below if there is one.",
     "reference": "Reference:",
   },
   "whose": {
-    "customer": "To be changed by you, in your AWS account.",
+    "customer": "To be changed by you.",
     "operator": "To be changed by the operator of this service, not by you.",
     "aws": "On AWS's side: wait, then try again.",
   },

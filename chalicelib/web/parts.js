@@ -25,7 +25,7 @@ export const statusChip = (status) => h("span", { class: `chip ${status}` }, kno
 /** Text that came from the API. It is English, and said to be where the page is not. */
 export const said = (text, name = "p", attributes = {}) => h(name, { ...foreign(), ...attributes }, text);
 
-const AWS_HOSTS = /(^|\.)(aws\.amazon\.com|amazonaws-us-gov\.com|amazonaws\.cn|amazonaws\.eu)$/;
+const AWS_HOSTS = /(^|\.)(aws\.amazon\.com|amazonaws-us-gov\.com|amazonaws\.cn|amazonaws-eusc\.eu)$/;
 
 /** A link to AWS's console in a new tab, or plain text for any other address: the API's word is not enough to open it. */
 export function consoleLink(text, address, attributes = {}) {

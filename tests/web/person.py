@@ -129,7 +129,8 @@ class Person:
 
     def create(self, name: str = "Acme production", *, account: bool = True) -> str:
         """Fill in step 1; return the connection's id, as the address has it."""
-        self.page.goto(f"{self.url}/#/new") if "#/new" not in self.page.url else None
+        if "#/new" not in self.page.url:
+            self.go("#/new")
         self.title("details.title")
         self.page.get_by_label(self.say("details.name"), exact=True).fill(name)
         if account:

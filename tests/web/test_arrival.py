@@ -161,7 +161,12 @@ def test_elsewhere_a_link_brings_no_token_unless_the_operator_says_so(
     person.go(f"#token={person.token}")
 
     if switched_on:
-        person.title("confirm.title")
+        person.confirm()
+        # Without TLS there is neither clipboard nor randomUUID; the page does without.
+        person.create()
+        person.button("copy.what", name="customer-role.cfn.yaml").click()
+        person.page.get_by_text(person.say("copy.markedShort"), exact=True).wait_for()
+        assert "AWSTemplateFormatVersion" in person.page.evaluate("getSelection().toString()")
     else:
         person.told("arrival.noLinks")
         assert _calls(person) == []
