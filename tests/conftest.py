@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.world import World
+    from tests.far_customer import Onboarding
     from tools.package import Package
 
 
@@ -45,3 +46,23 @@ def runnable(shared_folder: Path) -> Package:
     from tests.builds import HERE, built, running_python
 
     return built(shared_folder, HERE, running_python())
+
+
+@pytest.fixture(scope="module")
+def tenant(world: World) -> Onboarding:
+    """Give a tenant with an active connection, whose role is as the documents have it."""
+    from tests.far_customer import Onboarding
+
+    made = Onboarding(world)
+    made.make_role()
+    assert made.verify()["usable"]
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let nothing go wrong in a test because of the one before it."""
+    world = request.getfixturevalue("world") if "world" in request.fixturenames else None
+    yield
+    if world is not None:
+        world.aws.faults.clear()

@@ -15,18 +15,10 @@ from tests.attack_tables import attack
 from tests.far_customer import Api, Onboarding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
 
 ROLE = "arn:aws:iam::444455556666:role/"
 PROFILE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _codes(report: dict[str, Any]) -> list[str]:

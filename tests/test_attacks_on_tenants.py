@@ -14,8 +14,6 @@ from tests.attack_tables import attack
 from tests.far_customer import Api, Onboarding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
 
 NEGATIVE = [
@@ -24,12 +22,6 @@ NEGATIVE = [
     "refused_with_foreign_external_id",
     "refused_with_other_case",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _codes(report: dict[str, Any]) -> list[str]:

@@ -10,12 +10,9 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr
 
-from tests.far_customer import Onboarding
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
+    from tests.far_customer import Onboarding
 
 SAID: Final = "Tell me of the river and the two mills beside it."
 NOVA: Final = "bedrock/amazon.nova-lite-v1:0"
@@ -32,21 +29,6 @@ class Place(BaseModel):
 def weather(city: str) -> str:
     """Tell the weather."""
     return f"Sunny in {city}"
-
-
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    onboarding = Onboarding(world)
-    onboarding.make_role()
-    assert onboarding.verify()["usable"]
-    return onboarding
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _model(tenant: Onboarding, name: str = NOVA, **more: Any) -> ChatOpenAI:

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.far_customer import Onboarding
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
+    from tests.far_customer import Onboarding
 
 HERE: Final = Path(__file__).parent
 MODEL = "bedrock/amazon.nova-lite-v1:0"
@@ -41,21 +38,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if done.returncode:
         pytest.skip(f"OpenAI's client for JavaScript can't be installed: {done.stderr[-200:]}")
     return made
-
-
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    onboarding = Onboarding(world)
-    onboarding.make_role()
-    assert onboarding.verify()["usable"]
-    return onboarding
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _played(folder: Path, tenant: Onboarding, scene: str) -> dict[str, Any]:

@@ -16,8 +16,6 @@ from sandbox.gateway import LocalGateway
 from tests.far_customer import Api, Customer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
 
 _numbers = itertools.count()
@@ -63,12 +61,6 @@ class Subject:
 def subject(world: World) -> Subject:
     """Give a connection whose role does not exist yet."""
     return Subject(world)
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _codes(report: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from tests.far_customer import Onboarding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sandbox.world import World
 
@@ -20,12 +20,6 @@ TRUST, PERMISSIONS = "trust-policy.json", "permissions-policy.json"
 DENIED, OPEN = "assume_role_denied", "external_id_not_enforced"
 PROFILE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _condition(policy: Policy) -> Policy:

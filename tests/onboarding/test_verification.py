@@ -17,8 +17,6 @@ from sandbox.aws.accounts import attach_to_service
 from tests.far_customer import Api, Customer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
 
 _numbers = itertools.count()
@@ -37,12 +35,6 @@ def customer(world: World) -> Customer:
     """Give the customer's administrator."""
     keys = world.accounts.customer
     return Customer(world.aws.url, keys.account, keys.access_key_id, keys.secret_access_key)
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 class Onboarded:

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.far_customer import Onboarding
-
 if TYPE_CHECKING:
-    from sandbox.world import World
+    from tests.far_customer import Onboarding
 
 MODEL: Final = "bedrock/amazon.nova-lite-v1:0"
 PATH: Final = "/v1/chat/completions"
@@ -26,15 +24,6 @@ def _deep(levels: int) -> dict[str, Any]:
 
 def _tool(number: int, schema: Any = None) -> dict[str, Any]:
     return {"type": "function", "function": {"name": f"tool{number}", "parameters": schema or _deep(1)}}
-
-
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    onboarding = Onboarding(world)
-    onboarding.make_role()
-    assert onboarding.verify()["usable"]
-    return onboarding
 
 
 TAKEN: Final[dict[str, dict[str, Any]]] = {

@@ -16,25 +16,16 @@ import pytest
 from langchain_openai import ChatOpenAI
 
 from sandbox.bedrock.stream import STREAMS
-from tests.far_customer import Onboarding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.world import World
+    from tests.far_customer import Onboarding
 
 MODEL = "bedrock/amazon.nova-lite-v1:0"
 SAID = "Tell me of the river and the two mills beside it."
 CHAT: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": SAID}]}
-
-
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    made = Onboarding(world)
-    made.make_role()
-    assert made.verify()["usable"]
-    return made
 
 
 @pytest.fixture
@@ -42,12 +33,6 @@ def client(tenant: Onboarding) -> Iterator[openai.OpenAI]:
     """Give OpenAI's client, without retries of its own."""
     with openai.OpenAI(base_url=f"{tenant.api.url}/v1", api_key=tenant.api.token, max_retries=0) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _fault(world: World, **fault: object) -> None:

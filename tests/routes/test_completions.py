@@ -17,8 +17,6 @@ from sandbox.issuer import ALL_SCOPES
 from tests.far_customer import Api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
 
 GAP = {"prompt": "def mill(river):\n    return ", "suffix": "\n\nprint(mill(3))", "max_tokens": 90}
@@ -29,12 +27,6 @@ PATH = "/v1/completions"
 def api(world: World) -> Api:
     """Give the API of a tenant without a connection."""
     return Api(world.gateway.url, world.issuer.token("gaps"))
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 class _Service:

@@ -39,26 +39,11 @@ MODELS = {
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    made = Onboarding(world)
-    made.make_role()
-    assert made.verify()["usable"]
-    return made
-
-
 @pytest.fixture
 def client(tenant: Onboarding) -> Iterator[openai.OpenAI]:
     """Give OpenAI's client, without retries of its own."""
     with openai.OpenAI(base_url=f"{tenant.api.url}/v1", api_key=tenant.api.token, max_retries=0) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 @pytest.mark.parametrize(("model", "size"), MODELS.items(), ids=MODELS)

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from chalicelib.routes.codes import CODES
-from tests.far_customer import Onboarding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
-    from tests.far_customer import Answer
+    from tests.far_customer import Answer, Onboarding
 
 ERRORS: Final = json.loads((Path(__file__).parent.parent / "cases" / "aws_errors.json").read_text())
 OF_SESSIONS: Final = {"expired_credentials", "invalid_aws_credentials"}
@@ -30,21 +27,6 @@ LASTING: Final = 4
 
 def _named(error: dict[str, Any]) -> str:
     return f"{error['code']}: {error['message'][:50]}"
-
-
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    onboarding = Onboarding(world)
-    onboarding.make_role()
-    assert onboarding.verify()["usable"]
-    return onboarding
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _fault(world: World, operation: str, error: dict[str, Any], **more: object) -> None:

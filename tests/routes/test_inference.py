@@ -11,8 +11,6 @@ import pytest
 from tests.far_customer import Api, Customer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.world import World
 
 _numbers = itertools.count()
@@ -39,12 +37,6 @@ def _connect(world: World, tenant: str, **more: object) -> tuple[Api, dict[str, 
 def api(world: World) -> Api:
     """Give the API of a tenant with one active connection."""
     return _connect(world, "inference")[0]
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def test_a_listed_model_is_openais_object_and_more(api: Api) -> None:

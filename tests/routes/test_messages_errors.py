@@ -26,26 +26,11 @@ MESSAGE: dict[str, Any] = {"model": HAIKU, "max_tokens": 300, "messages": MESSAG
 INVALID = "invalid_request_error"
 
 
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    made = Onboarding(world)
-    made.make_role()
-    assert made.verify()["usable"]
-    return made
-
-
 @pytest.fixture
 def client(tenant: Onboarding) -> Iterator[anthropic.Anthropic]:
     """Give Anthropic's client, without retries of its own."""
     with anthropic.Anthropic(base_url=tenant.api.url, api_key=tenant.api.token, max_retries=0) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(world: World) -> Iterator[None]:
-    yield
-    world.aws.faults.clear()
 
 
 def _fault(world: World, operation: str = "InvokeModelWithResponseStream", **fault: object) -> None:

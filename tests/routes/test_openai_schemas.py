@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
-from tests.far_customer import Onboarding
-
 if TYPE_CHECKING:
-    from sandbox.world import World
+    from tests.far_customer import Onboarding
 
 SCHEMAS: Final = json.loads((Path(__file__).parent.parent / "cases" / "openai_answers.json").read_text())
 CLAUDE = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -36,15 +34,6 @@ CHATS: dict[str, dict[str, Any]] = {
         "bedrock": {"additionalModelResponseFieldPaths": ["/stop_sequence"]},
     },
 }
-
-
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    onboarding = Onboarding(world)
-    onboarding.make_role()
-    assert onboarding.verify()["usable"]
-    return onboarding
 
 
 def _violations(document: Any, schema: str) -> list[str]:
