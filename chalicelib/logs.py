@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final
+
+invocation: ContextVar[str] = ContextVar("invocation", default="")
+"""Lambda's id of the invocation under way: what its own lines START and REPORT in the same log are found by."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes time, level, logger, message and the record's extra fields; as JSON, so that nothing can add a line."""
+    """Writes time, level, logger, message, Lambda's id and the record's extra fields; as JSON: nothing adds a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
@@ -22,10 +26,17 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if invocation.get():
+            line["lambda_request_id"] = invocation.get()
         line.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
         if record.exc_info is not None and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
         return json.dumps(line, default=str)
+
+
+def begin(context: object) -> None:
+    """Note whose lines are next: the context is Lambda's, whichever runtime made it, or a local server's."""
+    invocation.set(str(getattr(context, "aws_request_id", "")))
 
 
 def configure(level: str) -> None:

@@ -200,6 +200,8 @@ class Settings:
             "other companies' hosts led to local fakes (`host=http://127.0.0.1:port`); never on Lambda.",
         ),
     )
+    on_lambda: bool = False
+    """Whether answers go through Lambda, in the forms that API Gateway asks of it. Lambda says so, not the operator."""
     aws_endpoint: str | None = None
     """Base address of a local AWS. It has no environment variable: a deployed service talks to AWS alone."""
 
@@ -215,7 +217,8 @@ class Settings:
         if ("built_in_model" in values) != ("completions_daily_tokens" in values):
             # A model without a limit would be anyone's at the operator's cost.
             problems.append("Set both or neither of BUILT_IN_MODEL and COMPLETIONS_DAILY_TOKENS.")
-        if values.get("local_addresses") and source.get("AWS_LAMBDA_FUNCTION_NAME"):
+        on_lambda = bool(source.get("AWS_LAMBDA_FUNCTION_NAME"))
+        if values.get("local_addresses") and on_lambda:
             # Keys that tenants bring would be sent in clear to whatever listens there.
             problems.append("LOCAL_ADDRESSES is for a sandbox; a deployed service does not take it.")
         if values.get("use_fips") and values.get("region", "us-east-1") not in FIPS_HOME_REGIONS:
@@ -223,4 +226,4 @@ class Settings:
             problems.append(f"USE_FIPS: AWS has FIPS endpoints of STS and DynamoDB in {regions}, and not here.")
         if problems:
             raise SettingsError(problems)
-        return cls(tokens=TokenRules(**rules), **values)
+        return cls(tokens=TokenRules(**rules), on_lambda=on_lambda, **values)

@@ -85,6 +85,12 @@ def test_every_variable_is_read() -> None:
     )
 
 
+def test_lambda_says_that_it_is_lambda() -> None:
+    """The one variable that Lambda sets by itself decides the form of answers; nothing else does."""
+    assert not Settings.from_environment(ENOUGH).on_lambda
+    assert Settings.from_environment(ENOUGH | {"AWS_LAMBDA_FUNCTION_NAME": "api"}).on_lambda
+
+
 def test_an_empty_environment_lists_all_that_is_missing() -> None:
     """An operator mends everything at once instead of one restart for each variable."""
     with pytest.raises(SettingsError) as refused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chalice.app import Chalice, Rate
+from chalice.app import Rate
 
 from chalicelib import logs
 from chalicelib.bedrock.invoke import Invoker
@@ -27,6 +27,7 @@ from chalicelib.routes.chat import Chat
 from chalicelib.routes.completions import CompletionRoutes
 from chalicelib.routes.credential import OwnKeys
 from chalicelib.routes.embeddings import EmbeddingsRoutes
+from chalicelib.routes.entrance import Entrance
 from chalicelib.routes.inference import InferenceRoutes
 from chalicelib.routes.key_checks import KeyRoutes
 from chalicelib.routes.messages import MessagesRoutes
@@ -35,7 +36,7 @@ from chalicelib.routes.rejections import RejectedKeys
 from chalicelib.routes.upstream import Accounts
 
 if TYPE_CHECKING:
-    from chalice.app import CloudWatchEvent
+    from chalice.app import Chalice
 
     from chalicelib.onboarding.connection import Connection
     from chalicelib.services import Services
@@ -45,8 +46,7 @@ def create_app(services: Services) -> Chalice:
     """Return the app, ready for API Gateway's events. It makes no call and no client before the first request."""
     settings = services.settings
     logs.configure(settings.log_level)
-    # Chalice notes its version in the environment that it is given; the process's own is left alone.
-    app = Chalice("rolecall", configure_logs=False, env={})
+    app = Entrance(on_lambda=settings.on_lambda)
     authenticator = Authenticator(settings.tokens, clock=services.clock)
     table = Table(lambda: services.dynamodb, settings.table_name)
     limits = Limits(table, services.clock)
@@ -92,8 +92,10 @@ def _built_in(services: Services, table: Table, wire: Wire) -> tuple[BuiltInMode
 def _schedule(app: Chalice, reverification: Reverification) -> None:
     """Add the function `reverify`, which EventBridge wakes. Lambda loads it by this name from app.py."""
 
-    @app.schedule(Rate(10, unit=Rate.MINUTES), name="reverify")
-    def reverify(event: CloudWatchEvent) -> dict[str, int]:
-        context: Any = event.context
-        tally = reverification.run(lambda: context.get_remaining_time_in_millis() / 1000)
-        return asdict(tally)
+    def reverify(_: object, context: Any) -> dict[str, int]:
+        logs.begin(context)
+        return asdict(reverification.run(lambda: context.get_remaining_time_in_millis() / 1000))
+
+    app.schedule(Rate(10, unit=Rate.MINUTES), name="reverify")(reverify)
+    # Chalice's own handler would read fields of a schedule's tick that nothing here needs, and refuse any other event.
+    app.handler_map["reverify"] = reverify
