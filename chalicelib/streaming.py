@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STREAM_ROUTES: Final = frozenset(
     {
         ("POST", "/v1/chat/completions"),
+        ("POST", "/v1/completions"),
         ("POST", "/v1/messages"),
         ("POST", "/v1/connections/{connection_id}/verification"),
     }

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.streaming import STREAM_ROUTES
 from tools import bundle, dependencies, pythons, template
 from tools.pythons import PackageError, Python
 
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT: Final = Path(__file__).parent.parent
-STREAMS: Final[tuple[tuple[str, str], ...]] = ()
 _POLICIES: Final = {"ServiceRolePolicy": "service-role.json", "BuiltInModelPolicy": "built-in-model.json"}
 """What the service may do, by the resource of the stack that says so."""
+WRAPPER: Final = "rolecall-runtime"
+"""The program in vendor/ that Lambda starts in place of its own runtime: our loop, which streams."""
 _SETTINGS: Final = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -71,6 +73,8 @@ def build(stage: str, architecture: str, python: Python, out: Path, wheels: Path
         with zipfile.ZipFile(work / "out" / "deployment.zip") as archive:
             archive.extractall(content)
         shutil.copytree(sources / "policies", content / "policies")
+        # With its mode: Lambda runs it as a program.
+        shutil.copy(ROOT / "vendor" / WRAPPER, content / WRAPPER)
         kept = wheels or ROOT / "build" / "wheels"
         dependencies.install(ROOT / "requirements.txt", kept, content, python, architecture)
         bundle.slim(content)
@@ -91,8 +95,8 @@ def build(stage: str, architecture: str, python: Python, out: Path, wheels: Path
         stage=stage,
         architecture=architecture,
         runtime=python.runtime,
-        streams=STREAMS,
-        wrapper=None,
+        streams=sorted(STREAM_ROUTES),
+        wrapper=WRAPPER,
     )
     bundle.write_json(made.stack, stack)
     return made

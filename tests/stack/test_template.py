@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.routes.codes import CODES
+from chalicelib.streaming import STREAM_ROUTES
 from tests.builds import deployed_python
 from tools import gateway_responses, parameters, template
 
@@ -289,6 +290,21 @@ def test_routes_that_stream_are_integrated_as_streams() -> None:
     assert variables["AWS_LAMBDA_EXEC_WRAPPER"] == "/var/task/bootstrap"
     plain = _of_type(_made(_sam()), "AWS::Lambda::Function")["APIHandler"]["Environment"]["Variables"]
     assert "AWS_LAMBDA_EXEC_WRAPPER" not in plain
+
+
+def test_the_stack_streams_what_the_code_streams(stack: dict[str, Any]) -> None:
+    """A route on one list alone would be a 502, or cut at 29 seconds; both functions are run by our loop."""
+    paths = _of_type(stack, "AWS::ApiGateway::RestApi")["RestAPI"]["Body"]["paths"]
+    streams = {
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if operation.get("x-amazon-apigateway-integration", {}).get("responseTransferMode") == "STREAM"
+    }
+
+    assert streams == STREAM_ROUTES
+    for function in _of_type(stack, "AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"] == "/var/task/rolecall-runtime"
 
 
 def test_what_is_not_known_is_refused() -> None:

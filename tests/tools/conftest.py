@@ -31,7 +31,8 @@ def start(root: Path) -> Iterator[Callable[..., Fleet]]:
 
     def started(handler: str, *, processes: int = 1, **more: Any) -> Fleet:
         # A busy machine is not what is tested.
-        function = Function(root, handler=handler, log=root.parent / f"{len(fleets)}.log", init_seconds=60, **more)
+        log = root.parent / f"{len(fleets)}.log"
+        function = Function(root, handler=handler, log=log, init_seconds=60, stop_seconds=30, **more)
         fleets.append(Fleet(function, processes))
         return fleets[-1]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 import threading
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import openai
@@ -15,17 +17,17 @@ import pytest
 from chalicelib.streaming import STREAM_ROUTES
 from tests.far_customer import Api as Caller
 from tests.far_customer import Onboarding
-from tools.lambda_emulator.api import Api, from_app
+from tools.lambda_emulator.api import Api, from_app, from_template
 from tools.lambda_emulator.fleet import Fleet
 from tools.lambda_emulator.gateway import Gateway
-from tools.lambda_emulator.package import link_repository, put_on_sandbox
+from tools.lambda_emulator.package import link_repository, put_on_sandbox, unzip
 from tools.lambda_emulator.process import Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sandbox.world import World
+    from tools.package import Package
 
 CHUNKS = 200
 CHAT: dict[str, Any] = {
@@ -102,23 +104,38 @@ class Deployed:
 
 
 @contextmanager
-def _deployed(directory: Path, world: World, **more: Any) -> Iterator[Deployed]:
-    root = link_repository(directory / "task")
+def _deployed(root: Path, world: World, stack: Path | None = None, **more: Any) -> Iterator[Deployed]:
     with InStep() as fake:
         addresses = {**world.settings.local_addresses, "api.openai.com": fake.url}
         environ = put_on_sandbox(root, world, local_addresses=addresses, log_level="INFO")
         function = Function(
-            root, handler="sandboxed.app", environ=environ, log=directory / "log", init_seconds=60, **more
+            root,
+            handler="sandboxed.app",
+            environ=environ,
+            log=root.parent / "log",
+            init_seconds=60,
+            stop_seconds=30,
+            **more,
         )
-        api = from_app(function)
+        api = from_app(function) if stack is None else from_template(stack)
         with Fleet(function, 2) as fleet, Gateway(fleet, api) as gateway:
             yield Deployed(function, api, fleet, gateway, fake)
 
 
-@pytest.fixture(scope="module", params=["loop", "managed"])
+@pytest.fixture(scope="module", params=["repository-loop", "package-loop", "package-managed"])
 def service(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Give the service under each runtime in turn."""
-    with _deployed(tmp_path_factory.mktemp(request.param), world, runtime=request.param) as made:
+    """Give the service: the repository itself, and the package that is deployed under each runtime, with its stack."""
+    content, _, runtime = request.param.partition("-")
+    root = tmp_path_factory.mktemp(content) / "task"
+    if content == "repository":
+        with _deployed(link_repository(root), world) as made:
+            yield made
+        return
+    package: Package = request.getfixturevalue("runnable")
+    unzip(package.zip, root)
+    # Under the loop by an interpreter that has no packages: what the zip lacks, nothing else lends it.
+    python = sys.executable if runtime == "managed" else str(Path(sys.base_prefix) / "bin" / "python3")
+    with _deployed(root, world, package.stack, runtime=runtime, python=python) as made:
         yield made
 
 
@@ -244,7 +261,7 @@ def test_a_stream_ends_before_the_deadline(world: World, tenant: Onboarding, tmp
         }
     )
     try:
-        with _deployed(tmp_path, world, runtime="loop", seconds=15) as deployed:
+        with _deployed(link_repository(tmp_path / "task"), world, runtime="loop", seconds=15) as deployed:
             answer = Caller(deployed.gateway.url, tenant.api.token).post(
                 "/v1/chat/completions", {**CHAT, "stream": True}
             )
@@ -260,7 +277,7 @@ def test_a_stream_ends_before_the_deadline(world: World, tenant: Onboarding, tmp
 
 def test_the_service_ends_well(world: World, tmp_path: Path) -> None:
     """SIGTERM between two requests ends the process of the whole service, connections to AWS and all."""
-    with _deployed(tmp_path, world, runtime="loop") as deployed:
+    with _deployed(link_repository(tmp_path / "task"), world, runtime="loop") as deployed:
         Caller(deployed.gateway.url, world.issuer.token("end")).get("/v1/connections")
 
         assert deployed.fleet.close() == [0]

@@ -293,22 +293,26 @@ def test_the_template_says_what_the_gateway_does(tmp_path: Path) -> None:
     def integration(**more: object) -> dict[str, Any]:
         return {"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": {"Fn::Sub": "..."}, **more}}
 
-    properties = {
-        "MethodSettings": [
-            {"HttpMethod": "*", "ResourcePath": "/*", "ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100}
-        ],
-        "DefinitionBody": {
-            "paths": {
-                "/a": {"get": integration(), "parameters": []},
-                "/b": {"post": integration(responseTransferMode="STREAM", timeoutInMillis=900000)},
-            },
-            "x-amazon-apigateway-binary-media-types": ["image/png"],
-            "x-amazon-apigateway-gateway-responses": {"THROTTLED": {"statusCode": "429"}},
+    body = {
+        "paths": {
+            "/a": {"get": integration(), "parameters": []},
+            "/b": {"post": integration(responseTransferMode="STREAM", timeoutInMillis=900000)},
         },
+        "x-amazon-apigateway-binary-media-types": ["image/png"],
+        "x-amazon-apigateway-gateway-responses": {"THROTTLED": {"statusCode": "429"}},
     }
-    template = tmp_path / "sam.json"
+    limits = {"HttpMethod": "*", "ThrottlingRateLimit": {"Ref": "Rate"}, "ThrottlingBurstLimit": 100}
+    template = tmp_path / "stack.json"
     template.write_text(
-        json.dumps({"Resources": {"RestAPI": {"Type": "AWS::Serverless::Api", "Properties": properties}}})
+        json.dumps(
+            {
+                "Parameters": {"Rate": {"Type": "Number", "Default": 50}},
+                "Resources": {
+                    "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": body}},
+                    "Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": {"MethodSettings": [limits]}},
+                },
+            }
+        )
     )
 
     assert from_template(template) == Api(

@@ -80,9 +80,18 @@ def test_of_others_exactly_the_locked_packages_are_in_it(archive: zipfile.ZipFil
     roots = {name.split("/")[0].split(".")[0] for name in archive.namelist() if ".dist-info/" not in name}
     assert roots == {
         "__pycache__", "_cffi_backend", "annotated_types", "app", "boto3", "botocore", "chalice", "chalicelib",
-        "cryptography", "dateutil", "jmespath", "jwt", "policies", "pydantic", "pydantic_core", "s3transfer", "six",
-        "typing_extensions", "typing_inspection", "urllib3",
+        "cryptography", "dateutil", "jmespath", "jwt", "policies", "pydantic", "pydantic_core", "rolecall-runtime",
+        "s3transfer", "six", "typing_extensions", "typing_inspection", "urllib3",
     }  # fmt: skip
+
+
+def test_the_runtime_loop_can_be_started(archive: zipfile.ZipFile) -> None:
+    """Lambda runs the wrapper as a program, so its mode is in the zip; but for libraries, all else is read."""
+    executable = {entry.filename for entry in archive.infolist() if entry.external_attr >> 16 & 0o111}
+    programs = [name for name in executable if not name.endswith(".so")]
+
+    assert programs == ["rolecall-runtime"]
+    assert archive.read("rolecall-runtime").startswith(b"#!/bin/sh\n")
 
 
 def test_nothing_that_could_be_a_secret_is_in_it(archive: zipfile.ZipFile) -> None:

@@ -3,8 +3,8 @@ r"""Serve a package of Rolecall as API Gateway and Lambda would, on a port of th
 examples:
   the repository on a local AWS, with a token to try it with:
       python -m tools.lambda_emulator --sandbox
-  the packaged zip and its template, on a local AWS, under the runtime that Lambda itself has:
-      python -m tools.lambda_emulator --package build/prod/deployment.zip --template build/prod/sam.json \
+  a package that was made for this machine, on a local AWS, under the runtime that Lambda itself has:
+      python -m tools.lambda_emulator --package build/prod/rolecall.zip --template build/prod/stack.json \
           --runtime managed --sandbox
   a package with settings of its own, against real AWS (credentials as settings too):
       python -m tools.lambda_emulator --package DIR --env TABLE_NAME=rolecall-dev --env JWT_ISSUER=... --env ...

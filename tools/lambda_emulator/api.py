@@ -28,12 +28,15 @@ _DEFAULTS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "MISSING_AUTHENTICATION_TOKEN": (403, "Missing Authentication Token"),
         "REQUEST_TOO_LARGE": (413, "Request Too Long"),
         "THROTTLED": (429, "Too Many Requests"),
-        "INTEGRATION_FAILURE": (502, "Internal server error"),
         "INTEGRATION_TIMEOUT": (504, "Endpoint request timed out"),
-        "API_CONFIGURATION_ERROR": (500, "Internal server error"),
+        # These two have no type of their own: DEFAULT_5XX gives them their form, and leaves them their status.
+        "LAMBDA_FAILED": (502, "Internal server error"),
+        "LAMBDA_THROTTLED": (500, "Internal server error"),
     }
 )
 """Status and message by the type of a gateway response, as they are when the API configures nothing."""
+_REST_API: Final = "AWS::ApiGateway::RestApi"
+_STAGE: Final = "AWS::ApiGateway::Stage"
 _VARIABLE: Final = re.compile(r"\$context\.([A-Za-z.]+)")
 _EXPORT: Final = """
 import importlib, json, sys
@@ -109,18 +112,26 @@ class Api:
         body = _VARIABLE.sub(lambda match: values.get(match[1], ""), templates["application/json"])
         headers = {"Content-Type": "application/json", "x-amzn-RequestId": request_id, "x-amzn-ErrorType": kind}
         for name, value in (configured.get("responseParameters") or {}).items():
+            if not isinstance(value, str):
+                continue
             text = value[1:-1] if value.startswith("'") else values.get(value.removeprefix("context."), "")
             headers[name.removeprefix("gatewayresponse.header.")] = text
         return GatewayAnswer(status, headers, body)
 
 
 def from_template(path: Path) -> Api:
-    """Read the API of a packaged CloudFormation template. Raises ValueError where it has none."""
-    resources = json.loads(path.read_text(encoding="utf-8"))["Resources"]
-    apis = [entry["Properties"] for entry in resources.values() if entry["Type"] == "AWS::Serverless::Api"]
-    if len(apis) != 1:
-        raise ValueError(f"{path} has {len(apis)} REST APIs; one is expected")
-    document = apis[0]["DefinitionBody"]
+    """Read the API of a packaged CloudFormation template. Raises ValueError where it has none, or several.
+
+    A parameter has its default. What depends on a condition is left out: nothing optional is asked for by default.
+    """
+    template = json.loads(path.read_text(encoding="utf-8"))
+    found = {
+        kind: [entry["Properties"] for entry in template["Resources"].values() if entry["Type"] == kind]
+        for kind in (_REST_API, _STAGE)
+    }
+    if len(found[_REST_API]) != 1:
+        raise ValueError(f"{path} has {len(found[_REST_API])} REST APIs; one is expected")
+    document = found[_REST_API][0]["Body"]
     routes = {
         resource: {
             method.replace("x-amazon-apigateway-any-method", "any").upper(): _route(operation)
@@ -129,17 +140,22 @@ def from_template(path: Path) -> Api:
         }
         for resource, methods in document["paths"].items()
     }
-    every_method = [entry for entry in apis[0].get("MethodSettings", []) if entry["HttpMethod"] == "*"]
-    settings: dict[str, Any] = every_method[0] if every_method else {}
-    rate = settings.get("ThrottlingRateLimit")
+    settings = [entry for stage in found[_STAGE] for entry in stage.get("MethodSettings", [])]
+    limits: dict[str, Any] = next((entry for entry in settings if entry["HttpMethod"] == "*"), {})
+    rate, burst = (_value(limits.get(f"Throttling{name}Limit"), template) for name in ("Rate", "Burst"))
     return Api(
         routes,
         document.get("x-amazon-apigateway-gateway-responses", {}),
         frozenset(document.get("x-amazon-apigateway-binary-media-types", [])),
-        # A parameter of the stack is not known here.
-        float(rate) if isinstance(rate, int | float) else None,
-        int(settings.get("ThrottlingBurstLimit", 1)) if isinstance(rate, int | float) else 1,
+        rate,
+        1 if burst is None else int(burst),
     )
+
+
+def _value(given: Any, template: Mapping[str, Any]) -> float | None:
+    if isinstance(given, dict):
+        given = template["Parameters"][given["Ref"]]["Default"]
+    return None if given is None else float(given)
 
 
 def _route(operation: Mapping[str, Any]) -> Route:

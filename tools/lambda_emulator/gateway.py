@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             except Throttled:
                 # Lambda's 429 reaches the caller as a 500: https://repost.aws, "API Gateway proxy integration does not
                 # forward Lambda throttling".
-                raise _Refused("API_CONFIGURATION_ERROR", "Rate Exceeded") from None
+                raise _Refused("LAMBDA_THROTTLED", "Rate Exceeded") from None
             if route.streamed:
                 self._stream(invocation, route)
             else:
@@ -163,11 +163,11 @@ class _Handler(BaseHTTPRequestHandler):
             threading.Thread(target=invocation.whole, daemon=True).start()
             raise _Refused("INTEGRATION_TIMEOUT", f"no answer in {route.seconds:.0f} s") from None
         if invocation.failure is not None:
-            raise _Refused("INTEGRATION_FAILURE", f"{invocation.failure.type}: {invocation.failure.message}")
+            raise _Refused("LAMBDA_FAILED", f"{invocation.failure.type}: {invocation.failure.message}")
         try:
             head, body, encoded = answers.buffered(octets)
         except answers.Malformed as error:
-            raise _Refused("INTEGRATION_FAILURE", f"malformed answer: {error}") from error
+            raise _Refused("LAMBDA_FAILED", f"malformed answer: {error}") from error
         accept = (self.headers.get("Accept") or "").partition(",")[0].partition(";")[0].strip()
         if encoded and not is_binary(accept, self.server.gateway.api.binary_types):
             # Without a binary type in Accept the text passes as it is.
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             failure = invocation.failure
             reason = f"malformed answer: {error}" if failure is None else f"{failure.type}: {failure.message}"
             invocation.whole()
-            raise _Refused("INTEGRATION_FAILURE", reason) from error
+            raise _Refused("LAMBDA_FAILED", reason) from error
         try:
             self._head(head, ("Transfer-Encoding", "chunked"))
             self.wfile.flush()

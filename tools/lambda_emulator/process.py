@@ -8,16 +8,15 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tools.lambda_emulator.invocation import Failure, Invocation
 from tools.lambda_emulator.runtime_api import RuntimeApi
+from tools.package import WRAPPER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-WRAPPER: Final = "rolecall-runtime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class Function:
     """The function's timeout."""
     init_seconds: float = 10.0
     """How long it may take to start: Lambda's limit."""
+    stop_seconds: float = 2.0
+    """How long it may take to end after SIGTERM: Lambda's limit."""
     log: Path | None = None
     """Where its output goes; None for this process's own."""
 
@@ -140,10 +141,10 @@ class Process:
             invocation.end(self._exit_failure())
 
     def stop(self) -> int:
-        """End it as Lambda ends an idle one: SIGTERM, and two seconds later SIGKILL. Returns the exit code."""
+        """End it as Lambda ends an idle one: SIGTERM, and later SIGKILL. Returns the exit code."""
         self._process.terminate()
         try:
-            self._process.wait(2)
+            self._process.wait(self.function.stop_seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._watch.join()
