@@ -192,6 +192,14 @@ class Settings:
             "whether STS, DynamoDB and Bedrock are called at AWS's FIPS endpoints alone; regions without are refused.",
         ),
     )
+    customer_templates: str | None = field(
+        default=None,
+        metadata=variable(
+            "CUSTOMER_TEMPLATES",
+            variables.s3_address,
+            "the address in S3 of the role's templates, which customers can read; without it no quick-create link.",
+        ),
+    )
     local_addresses: Mapping[str, str] = field(
         default_factory=dict,
         metadata=variable(

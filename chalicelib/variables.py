@@ -108,6 +108,15 @@ def jwks_url(text: str) -> str:
     return text
 
 
+def s3_address(text: str) -> str:
+    """Return the address of a folder in S3, as CloudFormation takes it."""
+    if not re.fullmatch(
+        r"https://[a-z0-9.-]+\.s3\.[a-z0-9-]+\.amazonaws\.com(\.cn)?(/[A-Za-z0-9._-]+)*", text, re.ASCII
+    ):
+        raise ValueError("give an address in S3 such as https://bucket.s3.us-east-1.amazonaws.com/folder.")
+    return text
+
+
 def proxy_url(text: str) -> str:
     """Return the address of an HTTP proxy."""
     if not re.fullmatch(r"https?://([^\s/@]+@)?[A-Za-z0-9.-]+:[0-9]{1,5}/?", text):

@@ -136,6 +136,8 @@ def test_an_empty_environment_lists_all_that_is_missing() -> None:
         pytest.param("PROXY_URL", "http://proxy.example.com:3128/a b", id="a proxy with a path"),
         pytest.param("OPENAI_CHAT_MODELS", "gpt-4o,,x", id="an empty name of a model"),
         pytest.param("OPENAI_CHAT_MODELS", "gpt 4o", id="a name of a model with a space"),
+        pytest.param("CUSTOMER_TEMPLATES", "https://evil.example/x", id="templates that are not in S3"),
+        pytest.param("CUSTOMER_TEMPLATES", "http://b.s3.us-east-1.amazonaws.com/x", id="templates without TLS"),
         pytest.param("USE_FIPS", "yes", id="a switch that is neither on nor off"),
         pytest.param("LOCAL_ADDRESSES", "api.openai.com=http://10.0.0.1:80", id="a fake that is not on the loopback"),
         pytest.param("LOCAL_ADDRESSES", "api.openai.com", id="a host without an address"),

@@ -7,11 +7,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 
+from chalicelib.bedrock.regions import REGIONS
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import partition_of
+from chalicelib.identifiers import RoleArn, partition_of, partitions
+from chalicelib.onboarding.documents.launch import shared_template, template_name
 from tools.pythons import PackageError
 
 if TYPE_CHECKING:
@@ -118,6 +121,30 @@ def upload(account: Account, bucket: str, key: str, content: bytes) -> str:
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
         s3.put_object(**owner, Key=key, Body=content, ChecksumSHA256=digest)
     return f"https://{bucket}.s3.{account.region}.{account.suffix}/{key}"
+
+
+def publish_templates(account: Account, bucket: str, stage: str) -> None:
+    """Put the role's templates where customers' consoles read them, one for each region that has Bedrock.
+
+    Raises `PackageError` when a stranger can't read them: the link would lead customers to an error.
+    """
+    s3 = account.client("s3")
+    owner = {"Bucket": bucket, "ExpectedBucketOwner": account.id}
+    role = RoleArn.parse(account.role_arn(stage), param="SERVICE_ROLE_ARN")
+    regions = next(partition.regions for partition in partitions() if partition.id == account.partition)
+    key = ""
+    for region in sorted(regions & REGIONS):
+        key = f"rolecall-{stage}/{template_name(region)}"
+        s3.put_object(**owner, Key=key, Body=shared_template(region, role).encode(), ContentType="text/yaml")
+    anybody = account.session.client("s3", region_name=account.region, config=Config(signature_version=UNSIGNED))
+    try:
+        anybody.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        raise PackageError(
+            f"Customers can't read https://{bucket}.s3.{account.region}.{account.suffix}/{key}. Allow s3:GetObject on"
+            f" rolecall-{stage}/* to everybody in the bucket's policy (the account's Block Public Access must let that"
+            " through), or take CUSTOMER_TEMPLATE_BUCKET out: the documents work without it."
+        ) from error
 
 
 def check_first_deployment(account: Account, stage: str, chosen: Mapping[str, str]) -> None:

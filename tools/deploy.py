@@ -47,6 +47,8 @@ def deploy(
         encoding="utf-8",
     )
     address = accounts.upload(account, bucket, accounts.file_key(stage, final), final.read_bytes())
+    if choices.get("CUSTOMER_TEMPLATE_BUCKET"):
+        accounts.publish_templates(account, choices["CUSTOMER_TEMPLATE_BUCKET"], stage)
     parameters = chosen.stack_parameters(choices, bucket, key)
     proposed = stacks.propose(name, address, parameters, f"deploy-{secrets.token_hex(6)}")
     if proposed is None:
@@ -88,6 +90,8 @@ def _told(outputs: Mapping[str, str], stage: str) -> str:
         f"Principal ARN:  {outputs.get('PrincipalArn', '')}   (customers' trust policies name it)",
         f"Table:          {outputs.get('TableName', '')}",
     ]
+    if "CustomerTemplates" in outputs:
+        lines.append(f"Templates:      {outputs['CustomerTemplates']}")
     if "DomainTarget" in outputs:
         lines.append(f"DNS:            lead your domain to {outputs['DomainTarget']} (CNAME or alias)")
     lines.append(f"Now check it:   make smoke URL={outputs.get('Address', '')}   (stage {stage})")

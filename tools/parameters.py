@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from chalicelib.variables import Variable
 
-MADE_BY_STACK: Final = frozenset({"TABLE_NAME", "SERVICE_ROLE_ARN"})
+MADE_BY_STACK: Final = frozenset({"TABLE_NAME", "SERVICE_ROLE_ARN", "CUSTOMER_TEMPLATES"})
 """Variables whose values the stack knows by itself."""
 NOT_DEPLOYED: Final = frozenset({"AWS_REGION", "LOCAL_ADDRESSES"})
 """Lambda sets its own region and refuses another; local addresses are the sandbox's."""
@@ -68,7 +68,12 @@ def conditions() -> dict[str, Any]:
 
 def environment(table_name: object, service_role_arn: object) -> dict[str, object]:
     """Return the environment of every function; a setting that is not set is left out, so that its default holds."""
-    values: dict[str, object] = {"TABLE_NAME": table_name, "SERVICE_ROLE_ARN": service_role_arn}
+    bucket = "https://${CustomerTemplateBucket}.s3.${AWS::Region}.${AWS::URLSuffix}/rolecall-${Stage}"
+    values: dict[str, object] = {
+        "TABLE_NAME": table_name,
+        "SERVICE_ROLE_ARN": service_role_arn,
+        "CUSTOMER_TEMPLATES": {"Fn::If": ["HasTemplateBucket", {"Fn::Sub": bucket}, {"Ref": "AWS::NoValue"}]},
+    }
     for declared, required in settings_of_stack():
         value: dict[str, object] = {"Ref": parameter_name(declared.name)}
         if not required:

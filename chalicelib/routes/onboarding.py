@@ -11,6 +11,7 @@ from chalicelib.bedrock.regions import require_endpoint
 from chalicelib.errors import ServiceError
 from chalicelib.onboarding.checks import Result
 from chalicelib.onboarding.documents import documents
+from chalicelib.onboarding.documents.launch import quick_create_url
 from chalicelib.onboarding.life import teardown_steps
 from chalicelib.onboarding.limits import DAY
 from chalicelib.onboarding.linter import lint
@@ -138,15 +139,16 @@ class OnboardingRoutes:
 
     def documents(self, request: Request, caller: Caller) -> Reply:
         """Give all documents at once."""
-        made = self._documents(self._find(request, caller))
-        return Reply(
-            {
-                "external_id": made.external_id,
-                "trust_policy": made.trust_policy,
-                "permissions_policy": made.permissions_policy,
-                "files": made.files,
-            }
-        )
+        connection = self._find(request, caller)
+        made = self._documents(connection)
+        row: dict[str, object] = {
+            "external_id": made.external_id,
+            "trust_policy": made.trust_policy,
+            "permissions_policy": made.permissions_policy,
+            "files": made.files,
+        }
+        link = quick_create_url(connection, connection.accepted_ids, self._settings.customer_templates)
+        return Reply(row if link is None else {**row, "quick_create_url": link})
 
     def document(self, request: Request, caller: Caller) -> Reply:
         """Give one document, to download."""

@@ -288,6 +288,20 @@ def test_the_packages_bucket_is_the_operators_own_and_closed(far: Far) -> None:
     assert f"prod/{digest}.zip" in keys
 
 
+def test_the_roles_templates_are_put_where_customers_must_be_able_to_read_them(far: Far) -> None:
+    """One for each region with Bedrock. moto looks at objects' ACLs alone, so all it can show is a closed bucket."""
+    s3 = far.client("s3")
+    s3.create_bucket(Bucket="templates")
+
+    refused = far.deploy("--confirm", "yes", settings=ENOUGH + "CUSTOMER_TEMPLATE_BUCKET=templates\n")
+
+    assert "Customers can't read https://templates.s3.us-east-1.amazonaws.com/rolecall-prod/" in refused.stderr
+    keys = {row["Key"] for row in s3.list_objects_v2(Bucket="templates")["Contents"]}
+    assert {"rolecall-prod/customer-role-us-east-1.cfn.yaml", "rolecall-prod/customer-role-eu-west-1.cfn.yaml"} <= keys
+    assert not [key for key in keys if "us-gov" in key]
+    assert far.client("lambda").list_functions()["Functions"] == []
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

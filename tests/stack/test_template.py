@@ -161,6 +161,9 @@ def test_every_setting_is_a_parameter_and_reaches_the_functions(stack: dict[str,
         assert ("Default" in stack["Parameters"][name]) is not required, name
     assert "Default" not in stack["Parameters"]["JwtIssuer"]
     assert stack["Parameters"]["ProxyUrl"]["NoEcho"] is True
+    # Where tools/deploy.py puts them.
+    place = "https://${CustomerTemplateBucket}.s3.${AWS::Region}.${AWS::URLSuffix}/rolecall-${Stage}"
+    assert environment["CUSTOMER_TEMPLATES"]["Fn::If"][:2] == ["HasTemplateBucket", {"Fn::Sub": place}]
     assert environment["JWT_JWKS_URL"] == {"Fn::If": ["SetsJwtJwksUrl", {"Ref": "JwtJwksUrl"}, {"Ref": "AWS::NoValue"}]}
 
 

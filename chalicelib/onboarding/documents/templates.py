@@ -84,10 +84,16 @@ def _holds_nothing(value: Json) -> bool:
     return not value or any(map(_holds_nothing, value.values() if isinstance(value, dict) else value))
 
 
-def file(name: str, values: Mapping[str, Json], encode: Callable[[Json], str]) -> str:
+def file(
+    name: str,
+    values: Mapping[str, Json],
+    encode: Callable[[Json], str],
+    *,
+    without: re.Pattern[str] | None = None,
+) -> str:
     """Return a file of `policies/` with each `"${name}"` replaced by its value; lines after the first are indented.
 
-    Raises KeyError for a mark without a value.
+    What `without` matches is taken out first. Raises KeyError for a mark without a value.
     """
 
     def place(mark: re.Match[str]) -> str:
@@ -95,7 +101,8 @@ def file(name: str, values: Mapping[str, Json], encode: Callable[[Json], str]) -
         indent = " " * (len(line) - len(line.lstrip(" ")))
         return encode(values[mark[1]]).replace("\n", "\n" + indent)
 
-    return _QUOTED_NAME.sub(place, _text(name))
+    text = _text(name)
+    return _QUOTED_NAME.sub(place, text if without is None else without.sub("", text))
 
 
 def compact(value: Json) -> str:
