@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tools.account import Account
 
 _LINE: Final = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+_LAMBDA_TAKES: Final = 4000
+"""Octets: Lambda's limit is 4 KB for all variables, and the stack adds one or two of its own."""
 _BY_PROGRAM: Final = frozenset({"Stage", "CodeKey"})
 """Parameters that the program fills in itself."""
 
@@ -58,6 +60,12 @@ def check(chosen: Mapping[str, str], stack: Mapping[str, Any], account: Account,
         Settings.from_environment(environ)
     except SettingsError as error:
         problems += error.problems
+    service = {variable.name for variable, _ in parameters.settings_of_stack()} | parameters.MADE_BY_STACK
+    octets = sum(len(f"{name}{text}".encode()) for name, text in environ.items() if name in service)
+    if octets > _LAMBDA_TAKES:
+        problems.append(
+            f"The settings have {octets} octets with their names; Lambda takes {_LAMBDA_TAKES} of variables."
+        )
     if bool(chosen.get("DOMAIN_NAME")) != bool(chosen.get("CERTIFICATE_ARN")):
         problems.append("DOMAIN_NAME and CERTIFICATE_ARN go together.")
     if problems:

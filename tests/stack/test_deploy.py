@@ -318,6 +318,11 @@ def test_the_roles_templates_are_put_where_customers_must_be_able_to_read_them(f
         pytest.param(
             ENOUGH + "DOMAIN_NAME=a.example.com\n", ["DOMAIN_NAME and CERTIFICATE_ARN go"], id="half a domain"
         ),
+        pytest.param(
+            ENOUGH + f"SYSTEM_PROMPT={'x' * 2900}\nOPENAI_CHAT_MODELS={','.join(['gpt-4o' * 10] * 30)}\n",
+            ["Lambda takes 4000 of variables"],
+            id="too much for Lambda",
+        ),
         pytest.param("JWT_ISSUER\n", ["line 1: write NAME=value."], id="no value"),
         pytest.param("A=1\nA=2\n", ["line 2: A stands there twice."], id="twice"),
     ],
