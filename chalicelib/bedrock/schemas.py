@@ -40,6 +40,7 @@ class _Walk:
     def __init__(self, root: Mapping[str, Any], *, strict: bool) -> None:
         definitions = root.get("$defs", root.get("definitions", {}))
         self._definitions = definitions if isinstance(definitions, dict) else {}
+        self._recursive = _recursive(self._definitions)
         self._strict = strict
         self.optional = 0
 
@@ -79,18 +80,31 @@ class _Walk:
 
     def _reference(self, target: object, within: tuple[str, ...]) -> str:
         name = target.rpartition("/")[2] if isinstance(target, str) else ""
-        if name not in self._definitions or self._reaches(name, name, set()) or name in within:
+        if name not in self._definitions or name in self._recursive or name in within:
             raise _NotNativeError
         return str(target)
 
-    def _reaches(self, start: str, wanted: str, seen: set[str]) -> bool:
-        """Whether following references from a definition leads back to `wanted`."""
-        for name in _references(self._definitions[start]):
-            if name == wanted:
-                return True
-            if name in self._definitions and name not in seen and self._reaches(name, wanted, seen | {name}):
-                return True
-        return False
+
+def _recursive(definitions: Mapping[str, Any]) -> set[str]:
+    """Return the names of definitions that lead into a circle of references.
+
+    Those that lead nowhere are taken away, then those that led to them alone, and so on: each reference is followed
+    once. Followed from each start anew, forty definitions that name one another take longer than the sun has left.
+    """
+    left = {name: _references(inner) & definitions.keys() for name, inner in definitions.items()}
+    users: dict[str, list[str]] = {}
+    for user, used in left.items():
+        for name in used:
+            users.setdefault(name, []).append(user)
+    ends = [name for name, used in left.items() if not used]
+    while ends:
+        end = ends.pop()
+        del left[end]
+        for user in users.get(end, ()):
+            left[user].discard(end)
+            if not left[user]:
+                ends.append(user)
+    return set(left)
 
 
 def _references(schema: object) -> set[str]:

@@ -245,3 +245,30 @@ def test_a_schema_of_any_depth_is_looked_at_without_end() -> None:
         deep = {"type": "array", "items": deep}
 
     assert closed({**CITY, "properties": {"city": deep}}, strict=True) is None
+
+
+def _reaching(leads: dict[int, list[int]]) -> dict[str, Any]:
+    """Return a schema of definitions that lead on to these."""
+    made = {
+        f"d{at}": {"anyOf": [{"type": "string"}, *({"$ref": f"#/$defs/d{to}"} for to in onward)]}
+        for at, onward in leads.items()
+    }
+    return {**CITY, "properties": {"city": {"$ref": "#/$defs/d0"}}, "$defs": made}
+
+
+REACHES = {
+    "each leads to all that follow": ({at: list(range(at + 1, 60)) for at in range(60)}, True),
+    "each leads to the next": ({at: [at + 1] if at < 4999 else [] for at in range(5000)}, True),
+    "the last leads back to the first": ({at: [(at + 1) % 5000] for at in range(5000)}, False),
+    "one far from the root leads to itself": ({0: [1], 1: [2], 2: [2]}, False),
+    "one leads to what is not there": ({0: [7]}, False),
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("leads", "native"), REACHES.values(), ids=REACHES)
+def test_circles_are_found_by_following_each_reference_once(leads: dict[int, list[int]], native: bool) -> None:
+    """A chat of 50 KB would else hold a process for longer than it lives, or end its stack."""
+    schema = _reaching(leads)
+
+    assert closed(schema, strict=True) == (schema if native else None)
