@@ -114,6 +114,9 @@ class Table:
 
     def add(self, key: Item, attribute: str, amount: int, *, most: int, ttl: int) -> bool:
         """Add to a counter that ends at `ttl` (seconds since 1970). Returns whether it stays within `most`."""
+        if amount > most:
+            # A counter that is not there yet has nothing that the condition could compare.
+            return False
         try:
             self._dynamodb().update_item(
                 TableName=self._name,

@@ -137,6 +137,15 @@ def test_a_day_has_so_many_tokens(world: World) -> None:
     assert other.status_code == service.post(GAP, "small").status_code == 200
 
 
+def test_the_days_first_call_is_bounded_as_any_other(world: World) -> None:
+    """Where nothing was counted yet, there is nothing to compare; a call of more than the whole day is refused."""
+    service = _Service(world, completions_daily_tokens=1000)
+    answer = service.post({**GAP, "prompt": "x" * 50_000}, "greedy")
+
+    assert (answer.status_code, answer.json_body["error"]["code"]) == (429, "completion_tokens_used_up")
+    assert service.post(GAP, "greedy").status_code == 200
+
+
 def test_a_call_that_fails_gives_its_tokens_back(world: World) -> None:
     """Refused before or cut within: what was not used can be used."""
     service = _Service(world, completions_daily_tokens=700)
