@@ -20,7 +20,7 @@ WEB: Final = Path(__file__).parents[2] / "chalicelib" / "web"
 SHOTS: Final = Path(__file__).parents[2] / "screenshots"
 WANTED: Final = bool(os.environ.get("SCREENSHOTS"))
 """SCREENSHOTS=1: pictures of every step are put into screenshots/, at two widths, light and dark."""
-PATIENCE_MS: Final = 10_000
+PATIENCE_MS: Final = 20_000
 REMARKS: Final = (
     # The browser notes each refused request by itself; whether those are right is for the tests to say.
     "Failed to load resource",
