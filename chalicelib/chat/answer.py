@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
 from chalicelib.chat.tools import ToolCall
+
+if TYPE_CHECKING:
+    from chalicelib.chat import shapes
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
@@ -40,29 +43,40 @@ class Completion(BaseModel):
     service_tier: str | None = None
     bedrock: dict[str, object] | None = None
 
-    def document(self) -> dict[str, object]:
+    def document(self) -> shapes.ChatCompletion:
         """Return OpenAI's object, with the fields that its schema requires to be there even when they are null."""
         # Null where the model only calls tools: clients tell by it that nothing was said.
         content = None if self.tool_calls and not self.content else self.content
-        message: dict[str, object] = {"role": "assistant", "content": content, "refusal": None}
+        message: shapes.ChatMessage = {"role": "assistant", "content": content, "refusal": None}
         if self.tool_calls:
-            message["tool_calls"] = [call.model_dump() for call in self.tool_calls]
+            message["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": call.type,
+                    "function": {"name": call.function.name, "arguments": call.function.arguments},
+                }
+                for call in self.tool_calls
+            ]
         if self.reasoning is not None:
             message["reasoning_content"] = self.reasoning
         if self.thinking_blocks:
             message["thinking_blocks"] = [*self.thinking_blocks]
-        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}
-        more: dict[str, object] = {}
-        if self.service_tier is not None:
-            more["service_tier"] = self.service_tier
-        if self.bedrock is not None:
-            more["bedrock"] = self.bedrock
-        return {
+        usage = self.usage
+        document: shapes.ChatCompletion = {
             "id": self.id,
             "object": "chat.completion",
             "created": self.created,
             "model": self.model,
-            "choices": [choice],
-            "usage": self.usage.model_dump(),
-            **more,
+            "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}],
+            "usage": {
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "total_tokens": usage.total_tokens,
+                "prompt_tokens_details": dict(usage.prompt_tokens_details),
+            },
         }
+        if self.service_tier is not None:
+            document["service_tier"] = self.service_tier
+        if self.bedrock is not None:
+            document["bedrock"] = self.bedrock
+        return document

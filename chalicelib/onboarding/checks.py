@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from chalicelib.onboarding import findings
 
@@ -18,13 +18,26 @@ if TYPE_CHECKING:
     from chalicelib.onboarding.findings import Finding
 
 
+CheckId = Literal[
+    "assume_with_external_id",
+    "refused_without_external_id",
+    "refused_with_similar_external_id",
+    "refused_with_foreign_external_id",
+    "refused_with_other_case",
+    "list_models",
+    "invoke_model",
+]
+Expected = Literal["passed", "refused"]
+OutcomeWord = Literal["passed", "refused", "inconclusive", "skipped"]
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A probe and the outcome that it must have. A deciding check is one of the five that make a role safe."""
 
-    id: str
+    id: CheckId
     title: str
-    expected: str
+    expected: Expected
     decides: bool
 
 
@@ -51,10 +64,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check gave: `passed`, `refused`, `inconclusive`, or `skipped` when it was not run."""
+    """What a check gave."""
 
     check: Check
-    outcome: str
+    outcome: OutcomeWord
     findings: tuple[Finding, ...] = ()
 
     @property

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
+    from chalicelib.onboarding.shapes import AuditedConnection
+
     Item = dict[str, AttributeValueTypeDef]
 
 
@@ -154,8 +156,8 @@ class Event:
     type: str
     actor: str
     source_ip: str
-    before: dict[str, Any] | None
-    after: dict[str, Any]
+    before: AuditedConnection | None
+    after: AuditedConnection
 
 
 def to_event(item: Mapping[str, Any]) -> Event:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.bedrock.operations import DESCRIBE_LIMITS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Passed:
     """AWS did what was asked."""
 
-    word = "passed"
+    word: ClassVar[Literal["passed"]] = "passed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Refused:
     """AWS said no, and meant it: access denied, not a fault on the way."""
 
     refusal: AwsRefusal
-    word = "refused"
+    word: ClassVar[Literal["refused"]] = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Inconclusive:
     """Neither yes nor no: throttled, unreachable, or an error that says nothing about the role."""
 
     refusal: AwsRefusal
-    word = "inconclusive"
+    word: ClassVar[Literal["inconclusive"]] = "inconclusive"
 
 
 Outcome = Passed | Refused | Inconclusive

@@ -10,7 +10,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ConnectionId, ExternalId
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from chalicelib.onboarding import shapes
     from chalicelib.onboarding.connection import Guardrail
     from chalicelib.onboarding.items import Event
     from chalicelib.onboarding.table import Table, Write
@@ -172,12 +173,12 @@ class Registry:
         )
         return [items.to_event(row) for row in rows], _encoded(rows[-1]["sk"]["S"]) if more and rows else None
 
-    def last_report(self, connection: Connection) -> dict[str, Any] | None:
+    def last_report(self, connection: Connection) -> shapes.VerificationReport | None:
         """Return the report of the last verification, as it was answered."""
         item = self._table.get(items.report_key(connection.id))
         if item is None:
             return None
-        report: dict[str, Any] = json.loads(item["report"]["S"])
+        report: shapes.VerificationReport = json.loads(item["report"]["S"])
         return report
 
     def _draft(self, tenant: str, new: NewConnection) -> Connection:
@@ -246,14 +247,14 @@ def not_found() -> ServiceError:
     )
 
 
-def _audited(connection: Connection | None) -> dict[str, object] | None:
+def _audited(connection: Connection | None) -> shapes.AuditedConnection | None:
     if connection is None:
         return None
     return {
-        "status": connection.status.value,
+        "status": connection.status,
         "name": connection.name,
         "region": connection.region,
-        "models": connection.models,
+        "models": None if connection.models is None else [*connection.models],
         "external_id": str(connection.external_id),
         "pending_external_id": None if connection.pending_external_id is None else str(connection.pending_external_id),
         "role_arn": None if connection.role_arn is None else str(connection.role_arn),

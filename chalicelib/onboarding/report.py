@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.identifiers import RoleArn
+    from chalicelib.onboarding import shapes
     from chalicelib.onboarding.connection import Connection
     from chalicelib.onboarding.edits import Edit
     from chalicelib.onboarding.findings import Finding
@@ -28,15 +29,15 @@ def report(
     duration_ms: int,
     attempts: int = 1,
     more: Sequence[Finding] = (),
-) -> dict[str, object]:
+) -> shapes.VerificationReport:
     """Return the report as JSON values; checks stand in table order, whatever order they ended in.
 
     `more` holds findings that belong to no single check; `attempts` is how often the probes were run.
     """
     by_id = {result.check.id: result for result in results}
     return {
-        "verdict": verdict(results).value,
-        "status": after.status_at(checked_at).value,
+        "verdict": verdict(results),
+        "status": after.status_at(checked_at),
         "usable": after.usable and after.role_arn == role_arn,
         "role_arn": str(role_arn),
         "checks": [check_row(by_id[check.id]) for check in CHECKS],
@@ -48,7 +49,7 @@ def report(
     }
 
 
-def check_row(result: Result) -> dict[str, object]:
+def check_row(result: Result) -> shapes.CheckReport:
     """Return one check as JSON values; the same in the report and in an event of the stream."""
     return {
         "id": result.check.id,
@@ -59,7 +60,7 @@ def check_row(result: Result) -> dict[str, object]:
     }
 
 
-def finding_row(finding: Finding) -> dict[str, object]:
+def finding_row(finding: Finding) -> shapes.Finding:
     """Return a finding as JSON values."""
     return {
         "code": finding.code,
@@ -81,9 +82,9 @@ def finding_row(finding: Finding) -> dict[str, object]:
     }
 
 
-def edit_row(edit: Edit) -> dict[str, object]:
+def edit_row(edit: Edit) -> shapes.Edit:
     """Return an edit as JSON values."""
-    return {"document": edit.document, "title": edit.title, "json": edit.json}
+    return {"document": edit.document, "title": edit.title, "json": dict(edit.json)}
 
 
 def _retry_after(results: Sequence[Result]) -> int | None:

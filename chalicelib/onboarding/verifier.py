@@ -21,6 +21,7 @@ from chalicelib.onboarding.verification import Subject, Verification
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from typing import TypeAlias
 
     from chalicelib.bedrock.catalog import Catalog
     from chalicelib.bedrock.sessions import Sessions
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from chalicelib.onboarding.connection import Routes
     from chalicelib.onboarding.patience import Waiting
     from chalicelib.onboarding.registry import Actor, Registry
+    from chalicelib.onboarding.shapes import VerificationReport
     from chalicelib.onboarding.turnstile import Turnstile
     from chalicelib.services import Services
+
+    Step: TypeAlias = Result | Waiting | VerificationReport
 
 
 def grant_of(connection: Connection, role_arn: RoleArn) -> Grant:
@@ -121,9 +125,7 @@ class Verifier:
         tested = replace(connection, external_id=connection.id_under_test)
         return Subject(connection, grant_of(tested, role_arn), own, invoke)
 
-    def start(
-        self, subject: Subject, actor: Actor, *, unasked: bool = False
-    ) -> Iterator[Result | Waiting | dict[str, object]]:
+    def start(self, subject: Subject, actor: Actor, *, unasked: bool = False) -> Iterator[Step]:
         """Return the run, whose turn it now is: it yields results, a word before each pause, and last the report.
 
         A run that is `unasked` for is the schedule's: none of those that a tenant may start in a minute, and it takes
@@ -134,17 +136,13 @@ class Verifier:
         ticket = self._turnstile.enter(subject.connection, counted=not unasked)
         return self._run(subject, actor, ticket, unasked=unasked)
 
-    def _run(
-        self, subject: Subject, actor: Actor, ticket: str, *, unasked: bool
-    ) -> Iterator[Result | Waiting | dict[str, object]]:
+    def _run(self, subject: Subject, actor: Actor, ticket: str, *, unasked: bool) -> Iterator[Step]:
         try:
             yield from self._verify(subject, actor, unasked=unasked)
         finally:
             self._turnstile.leave(subject.connection, ticket)
 
-    def _verify(
-        self, subject: Subject, actor: Actor, *, unasked: bool
-    ) -> Iterator[Result | Waiting | dict[str, object]]:
+    def _verify(self, subject: Subject, actor: Actor, *, unasked: bool) -> Iterator[Step]:
         before, role_arn = subject.connection, subject.grant.role_arn
         started = time.monotonic()
         # What was remembered of this connection may be what the customer has just mended.

@@ -52,7 +52,7 @@ class Question:
 class Chat:
     """An answer: OpenAI's `chat.completion`, fields that were left out or changed, and the provider's request id."""
 
-    document: dict[str, Any]
+    document: Mapping[str, Any]
     changed: tuple[str, ...] = ()
     request_id: str = ""
 

@@ -12,6 +12,7 @@ import re
 import time
 import traceback
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,6 +41,26 @@ EXPOSED_HEADERS: Final = (
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A view as Chalice calls it, and what the OpenAPI document says of it; `scope` None: no token is needed."""
+
+    method: str
+    path: str
+    scope: str | None
+    view: Callable[..., Reply | EventStream]
+    answer: Callable[[], Response]
+
+    @property
+    def __name__(self) -> str:
+        """What Chalice calls the view, as it would a function."""
+        return f"{self.method} {self.path}"
+
+    def __call__(self, **_: str) -> Response:
+        """Answer the request of now; Chalice gives the path's parameters, which the view takes from the request."""
+        return self.answer()
+
+
 class Boundary:
     """Hands views to Chalice, and stands around every one of them."""
 
@@ -61,7 +82,7 @@ class Boundary:
 
     def public(self, method: str, path: str, view: Callable[[Request], Reply]) -> None:
         """Add a route that needs no token."""
-        self._add(method, path, view, OPENAI)
+        self._add(method, path, None, view, view, OPENAI)
 
     def protected(
         self,
@@ -84,9 +105,17 @@ class Boundary:
                     self._on_rejected_key(caller.tenant)
                 raise
 
-        self._add(method, path, authenticated, manner)
+        self._add(method, path, scope, view, authenticated, manner)
 
-    def _add(self, method: str, path: str, view: Callable[[Request], Reply | EventStream], manner: Manner) -> None:
+    def _add(
+        self,
+        method: str,
+        path: str,
+        scope: str | None,
+        view: Callable[..., Reply | EventStream],
+        asked: Callable[[Request], Reply | EventStream],
+        manner: Manner,
+    ) -> None:
         name = f"{method} {path}"
         if path not in self._manners:
             # A preflight of our own instead of Chalice's CORS: that one is fixed when the stack is packaged.
@@ -94,7 +123,8 @@ class Boundary:
             self._app.route(path, methods=["OPTIONS"], name=f"OPTIONS {path}", content_types=[])(
                 lambda **_: self._preflight()
             )
-        self._app.route(path, methods=[method], name=name, content_types=[])(lambda **_: self._answer(view))
+        route = Route(method, path, scope, view, lambda: self._answer(asked))
+        self._app.route(path, methods=[method], name=name, content_types=[])(route)
 
     def _answer(self, view: Callable[[Request], Reply | EventStream]) -> Response:
         request = self._current.get()

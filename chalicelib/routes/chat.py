@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.wire import Wire
     from chalicelib.chat import ChatRequest
+    from chalicelib.chat.shapes import ChatCompletion
     from chalicelib.onboarding.served import Served
     from chalicelib.routes.exchange import Request
     from chalicelib.settings import Settings
@@ -41,7 +42,9 @@ class Chat:
         self._most_seconds = float(settings.stream_max_seconds)
         self._system_prompt = settings.system_prompt
 
-    def answer(self, body: ChatRequest, model: str, served: Served, request: Request) -> Reply | EventStream:
+    def answer(
+        self, body: ChatRequest, model: str, served: Served, request: Request
+    ) -> Reply[ChatCompletion] | EventStream:
         """Answer a chat; `model` is the id that Bedrock knows, in the connection's scope or refused here."""
         ignored = body.ignored_fields()
         connection = served.connection
@@ -63,7 +66,7 @@ class Chat:
         served: Served,
         request: Request,
         headers: dict[str, str],
-    ) -> Reply:
+    ) -> Reply[ChatCompletion]:
         # A whole answer may take as long as a streamed one: the route's integration is the same.
         region, seconds = served.connection.region, stream_seconds(request, self._most_seconds)
         answer = with_session(

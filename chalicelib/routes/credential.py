@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.bedrock.wire import Wire
+    from chalicelib.identifiers.providers import Provider as ProviderName
     from chalicelib.providers.anthropic_messages import AnthropicMessages
     from chalicelib.providers.base import Provider
     from chalicelib.providers.bedrock import Bedrock
@@ -50,7 +51,7 @@ class OwnKeys:
         self._wire = wire
         self._outgoing: Outgoing | None = None
 
-    def provider(self, request: Request) -> tuple[str, Provider] | None:
+    def provider(self, request: Request) -> tuple[ProviderName, Provider] | None:
         """Return the provider that the request's key is for, and its name; None when the request names no key.
 
         Raises as `sent` does.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 from urllib.parse import unquote
 
 from chalice.app import Response
+from typing_extensions import TypeVar
 
 from chalicelib.errors import ServiceError
 
@@ -103,11 +104,15 @@ class Request:
         return octets
 
 
+B_co = TypeVar("B_co", default=object, covariant=True)
+"""The shape of a body: a view's return annotation names it, and the OpenAPI document is made of that."""
+
+
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Generic[B_co]):
     """An answer: a JSON document, or text with its own content type."""
 
-    body: object
+    body: B_co
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 

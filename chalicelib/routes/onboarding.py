@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from chalicelib.bedrock.regions import require_endpoint
 from chalicelib.errors import ServiceError
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
     from chalicelib.onboarding.connection import Connection
     from chalicelib.onboarding.documents import Documents
+    from chalicelib.onboarding.items import Event
     from chalicelib.onboarding.life import Life
     from chalicelib.onboarding.limits import Limits
     from chalicelib.onboarding.registry import Registry
-    from chalicelib.onboarding.verifier import Verifier
+    from chalicelib.onboarding.shapes import AuditEvent, VerificationReport
+    from chalicelib.onboarding.verifier import Step, Verifier
+    from chalicelib.routes import shapes
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.exchange import Request
@@ -72,7 +75,7 @@ class OnboardingRoutes:
         boundary.protected("POST", f"{one}/trust-policy", "connections:read", self.lint)
         boundary.protected("GET", f"{one}/events", "connections:read", self.events)
 
-    def create(self, request: Request, caller: Caller) -> Reply:
+    def create(self, request: Request, caller: Caller) -> Reply[shapes.ConnectionRow]:
         """Make a connection with a fresh external ID."""
         bodies.refuse_external_id(request)
         body = bodies.parse(request, CreateBody)
@@ -82,7 +85,7 @@ class OnboardingRoutes:
         connection = self._registry.create(caller.tenant, new, _actor(request, caller), _idempotency_key(request))
         return self._reply(connection, status=201)
 
-    def list(self, request: Request, caller: Caller) -> Reply:
+    def list(self, request: Request, caller: Caller) -> Reply[shapes.ConnectionPage]:
         """List the tenant's connections, a page at a time."""
         query = request.query()
         cursor = _single(query, "cursor")
@@ -90,11 +93,11 @@ class OnboardingRoutes:
         now = self._clock()
         return Reply({"data": [connection_row(connection, now) for connection in found], "next_cursor": next_cursor})
 
-    def get(self, request: Request, caller: Caller) -> Reply:
+    def get(self, request: Request, caller: Caller) -> Reply[shapes.ConnectionRow]:
         """Show one connection."""
         return self._reply(self._find(request, caller))
 
-    def change(self, request: Request, caller: Caller) -> Reply:
+    def change(self, request: Request, caller: Caller) -> Reply[shapes.ConnectionRow]:
         """Change name, region, model scope or guardrail of the version that If-Match names."""
         bodies.refuse_external_id(request)
         body = bodies.parse(request, ChangeBody)
@@ -104,19 +107,19 @@ class OnboardingRoutes:
         require_endpoint(after.region, fips=self._settings.use_fips)
         return self._reply(self._life.change(before, after, _actor(request, caller)))
 
-    def delete(self, request: Request, caller: Caller) -> Reply:
+    def delete(self, request: Request, caller: Caller) -> Reply[shapes.DeletedConnection]:
         """End the connection, and say how its role is taken away."""
         connection = self._life.revoke(self._find(request, caller), _actor(request, caller))
         row = connection_row(connection, self._clock())
         return Reply({"connection": row, "teardown": teardown_steps(connection)})
 
-    def prove_removal(self, request: Request, caller: Caller) -> Reply:
+    def prove_removal(self, request: Request, caller: Caller) -> Reply[shapes.RemovalProof]:
         """Find out whether the role of a deleted connection refuses us."""
         removal = self._life.prove_removal(self._find(request, caller))
         rows = [finding_row(finding) for finding in removal.findings]
         return Reply({"removed": removal.removed, "findings": rows, "retry_after": None if removal.removed else 10})
 
-    def start_rotation(self, request: Request, caller: Caller) -> Reply:
+    def start_rotation(self, request: Request, caller: Caller) -> Reply[shapes.ConnectionRow]:
         """Make a second external ID, to take the place of the first once it was verified."""
         bodies.refuse_external_id(request)
         self._count_new_id(caller)
@@ -133,11 +136,11 @@ class OnboardingRoutes:
                 retry_after=wait,
             )
 
-    def cancel_rotation(self, request: Request, caller: Caller) -> Reply:
+    def cancel_rotation(self, request: Request, caller: Caller) -> Reply[shapes.ConnectionRow]:
         """Drop the second external ID."""
         return self._reply(self._life.cancel_rotation(self._find(request, caller), _actor(request, caller)))
 
-    def documents(self, request: Request, caller: Caller) -> Reply:
+    def documents(self, request: Request, caller: Caller) -> Reply[shapes.ConnectionDocuments]:
         """Give all documents at once."""
         connection = self._find(request, caller)
         made = self._documents(connection)
@@ -150,7 +153,7 @@ class OnboardingRoutes:
         link = quick_create_url(connection, connection.accepted_ids, self._settings.customer_templates)
         return Reply(row if link is None else {**row, "quick_create_url": link})
 
-    def document(self, request: Request, caller: Caller) -> Reply:
+    def document(self, request: Request, caller: Caller) -> Reply[str]:
         """Give one document, to download."""
         files = self._documents(self._find(request, caller)).files
         name = request.path_parameter("file")
@@ -162,7 +165,7 @@ class OnboardingRoutes:
         disposition = f'attachment; filename="{name}"'
         return Reply(files[name], headers={"Content-Type": kind, "Content-Disposition": disposition})
 
-    def verify(self, request: Request, caller: Caller) -> Reply | EventStream:
+    def verify(self, request: Request, caller: Caller) -> Reply[VerificationReport] | EventStream:
         """Run the checks; as events, one for each check, where the caller accepts them."""
         bodies.refuse_external_id(request)
         body = bodies.parse(request, VerificationBody)
@@ -172,9 +175,9 @@ class OnboardingRoutes:
         if "text/event-stream" in (request.header("accept") or "").lower():
             return EventStream(_events(steps, request.id), {}, live=request.can_stream)
         *_, report = steps
-        return Reply(report)
+        return Reply(cast("VerificationReport", report))
 
-    def last_report(self, request: Request, caller: Caller) -> Reply:
+    def last_report(self, request: Request, caller: Caller) -> Reply[VerificationReport]:
         """Show the last report."""
         report = self._registry.last_report(self._find(request, caller))
         if report is None:
@@ -185,7 +188,7 @@ class OnboardingRoutes:
             )
         return Reply(report)
 
-    def lint(self, request: Request, caller: Caller) -> Reply:
+    def lint(self, request: Request, caller: Caller) -> Reply[shapes.TrustPolicyLint]:
         """Say what a pasted trust policy would do, and how it should be. AWS is not asked, and nothing is stored."""
         body = bodies.parse(request, TrustPolicyBody)
         connection = self._find(request, caller)
@@ -193,14 +196,14 @@ class OnboardingRoutes:
         rows = [finding_row(finding) for finding in result.findings]
         return Reply({"findings": rows, "corrected_trust_policy": result.corrected})
 
-    def events(self, request: Request, caller: Caller) -> Reply:
+    def events(self, request: Request, caller: Caller) -> Reply[shapes.EventPage]:
         """Show the audit record, newest first, a page at a time."""
         query = request.query()
         connection = self._find(request, caller)
         found, next_cursor = self._registry.events(
             connection, limit=_limit(_single(query, "limit")), cursor=_single(query, "cursor")
         )
-        return Reply({"data": [asdict(event) for event in found], "next_cursor": next_cursor})
+        return Reply({"data": [_event_row(event) for event in found], "next_cursor": next_cursor})
 
     def _find(self, request: Request, caller: Caller) -> Connection:
         connection_id = request.path_parameter("connection_id")
@@ -211,12 +214,12 @@ class OnboardingRoutes:
     def _documents(self, connection: Connection) -> Documents:
         return documents(connection, self._settings.service_role, connection.accepted_ids)
 
-    def _reply(self, connection: Connection, status: int = 200) -> Reply:
+    def _reply(self, connection: Connection, status: int = 200) -> Reply[shapes.ConnectionRow]:
         row = connection_row(connection, self._clock())
         return Reply(row, status=status, headers={"ETag": f'"{connection.version}"'})
 
 
-def _events(steps: Iterator[Result | Waiting | dict[str, object]], request_id: str) -> Iterator[str]:
+def _events(steps: Iterator[Step], request_id: str) -> Iterator[str]:
     try:
         for step in steps:
             match step:
@@ -232,6 +235,17 @@ def _events(steps: Iterator[Result | Waiting | dict[str, object]], request_id: s
 
 def _event(name: str, data: object) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def _event_row(event: Event) -> AuditEvent:
+    return {
+        "at": event.at,
+        "type": event.type,
+        "actor": event.actor,
+        "source_ip": event.source_ip,
+        "before": event.before,
+        "after": event.after,
+    }
 
 
 def _actor(request: Request, caller: Caller) -> Actor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib.bedrock.stream import DONE, PING
 from chalicelib.chat import ChatRequest
@@ -19,17 +19,20 @@ from chalicelib.routes.upstream import PING_SECONDS, ignored_header, stream_seco
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chalicelib.chat.shapes import ChatCompletion
+    from chalicelib.identifiers.providers import Provider as ProviderName
     from chalicelib.providers.ahead import ReadAhead
     from chalicelib.providers.base import Provider, Question
+    from chalicelib.routes import shapes
     from chalicelib.routes.exchange import Request
 
 
-def list_models(name: str, provider: Provider) -> Reply:
+def list_models(name: ProviderName, provider: Provider) -> Reply[shapes.ModelList]:
     """List what the key can call."""
     return Reply({"object": "list", "data": model_rows(name, provider.models())})
 
 
-def get_model(name: str, provider: Provider, wanted: str) -> Reply:
+def get_model(name: ProviderName, provider: Provider, wanted: str) -> Reply[shapes.ModelRow]:
     """Show one model."""
     model_id = f"{name}/{bare_model(wanted, name)}"
     for row in model_rows(name, provider.models()):
@@ -44,8 +47,8 @@ def get_model(name: str, provider: Provider, wanted: str) -> Reply:
 
 
 def chat(
-    name: str, provider: Provider, request: Request, *, system_prompt: str | None, most_seconds: float
-) -> Reply | EventStream:
+    name: ProviderName, provider: Provider, request: Request, *, system_prompt: str | None, most_seconds: float
+) -> Reply[ChatCompletion] | EventStream:
     """Answer a chat, whole or as it is made; `most_seconds` is all that it may take."""
     from chalicelib.providers.base import Question  # noqa: PLC0415  as the provider, loaded when a key has come
 
@@ -60,7 +63,9 @@ def chat(
     if body.get("stream") is True:
         return _stream(provider, question, model, request)
     answer = provider.chat(question)
-    return Reply({**answer.document, "model": model}, headers=_headers(answer.changed, answer.request_id))
+    # A provider's own document: the tests hold those of the fakes against the shape.
+    document = cast("ChatCompletion", {**answer.document, "model": model})
+    return Reply(document, headers=_headers(answer.changed, answer.request_id))
 
 
 def checked(body: dict[str, Any]) -> str:

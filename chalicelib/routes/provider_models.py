@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chalicelib.identifiers.providers import Provider as ProviderName
     from chalicelib.providers.base import ProviderModel
+    from chalicelib.routes import shapes
 
 CREATED: Final = 1_700_000_000
 """OpenAI's `created` of a model, in seconds since 1970, where nobody tells it: a fixed time in the past."""
 
 
-def model_rows(provider: str, models: Sequence[ProviderModel]) -> list[dict[str, object]]:
+def model_rows(provider: ProviderName, models: Sequence[ProviderModel]) -> list[shapes.ModelRow]:
     """Return models as OpenAI's objects, and what is known besides under `rolecall`."""
     return [
         {
@@ -21,7 +23,10 @@ def model_rows(provider: str, models: Sequence[ProviderModel]) -> list[dict[str,
             "object": "model",
             "created": model.created or CREATED,
             "owned_by": model.owner,
-            "rolecall": {"provider": provider, "name": model.name or model.id, **model.details},
+            # What a provider tells besides is not known to mypy; the tests hold it against the shape.
+            "rolecall": cast(
+                "shapes.ModelDetails", {"provider": provider, "name": model.name or model.id, **model.details}
+            ),
         }
         for model in models
     ]

@@ -10,6 +10,7 @@ from chalicelib.onboarding.documents import requested_permissions
 from chalicelib.routes.exchange import Reply
 
 if TYPE_CHECKING:
+    from chalicelib.routes import shapes
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.exchange import Request
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 def register(boundary: Boundary, settings: Settings) -> None:
     """Add the routes."""
 
-    def health(_: Request) -> Reply:
+    def health(_: Request) -> Reply[shapes.Health]:
         return Reply({"status": "ok", "version": VERSION})
 
-    def setup(_: Request, caller: Caller) -> Reply:
+    def setup(_: Request, caller: Caller) -> Reply[shapes.Setup]:
         role = settings.service_role
         regions = next(partition.regions for partition in partitions() if partition.id == role.partition)
         return Reply(

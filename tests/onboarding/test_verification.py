@@ -74,7 +74,7 @@ def _outcomes(report: dict[str, Any]) -> dict[str, str]:
     return {check["id"]: check["outcome"] for check in report["checks"]}
 
 
-def _results(outcomes: dict[str, str]) -> list[Result]:
+def _results(outcomes: dict[str, Any]) -> list[Result]:
     return [Result(check, outcomes[check.id]) for check in CHECKS if check.id in outcomes]
 
 
