@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint fix bench lock package deploy smoke clean
+.PHONY: help demo serve test lint fix openapi bench lock package deploy smoke clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,6 +34,9 @@ lint: $(READY) ## Check style and types
 fix: $(READY) ## Mend what can be mended by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+openapi: $(READY) ## Write chalicelib/web/openapi.json anew from the routes that serve
+	@$(BIN)/python -m tools.openapi
 
 bench: $(READY) ## Measure against raw boto3 and print the table (ROWS=1,3 for some; README=1: into README.md)
 	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(if $(README),--readme)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from tests.contract import contract
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -67,7 +69,14 @@ class Api:
         raw: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request; `raw` sends octets as they are."""
+        """Send one request; `raw` sends octets as they are. The answer must be one that the OpenAPI document tells."""
+        answer = self._sent(method, path, body, raw, headers)
+        contract().check(method, path, answer.status, answer.headers.get("Content-Type", ""), answer.text)
+        return answer
+
+    def _sent(
+        self, method: str, path: str, body: object | None, raw: bytes | None, headers: Mapping[str, str] | None
+    ) -> Answer:
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} if data is not None else {}
         if self.token is not None:

@@ -1,1 +1,1 @@
-"""The operator's programs: they package, deploy and check Rolecall. Nothing of them is deployed."""
+"""Programs that package, deploy, check and describe Rolecall. Nothing of them is deployed."""

@@ -108,7 +108,9 @@ class Message(_CacheablePart):
     function_call: Any = None
     audio: Any = None
 
-    @field_validator("content", mode="before")
+    @field_validator(
+        "content", mode="before", json_schema_input_type=str | Annotated[list[Part], Field(min_length=1)] | None
+    )
     @classmethod
     def _as_parts(cls, content: object) -> object:
         """Take a text for its one part. As two types of one field, each error would name the wrong one first."""

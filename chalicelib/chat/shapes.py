@@ -17,7 +17,7 @@ _shape = with_config(ConfigDict(use_attribute_docstrings=True))
 
 
 @_shape
-class CalledFunction(TypedDict):
+class FunctionCall(TypedDict):
     """A function that the model calls."""
 
     name: str
@@ -34,7 +34,7 @@ class ChatToolCall(TypedDict):
     """What its result refers to, as `tool_call_id`."""
     type: Literal["function"]
     """The kind of tool."""
-    function: CalledFunction
+    function: FunctionCall
     """The call."""
 
 
@@ -54,6 +54,8 @@ class ChatMessage(TypedDict):
     """What it thought aloud. OpenAI's schema has no place for it; clients of other gateways look here."""
     thinking_blocks: NotRequired[list[dict[str, str]]]
     """The same with its signatures, for models that want it back with the next question."""
+    annotations: NotRequired[list[Any]]
+    """OpenAI: sources that the answer cites; empty without a search."""
 
 
 @_shape
@@ -64,6 +66,8 @@ class ChatChoice(TypedDict):
     """Its number."""
     message: ChatMessage
     """The answer."""
+    content_filter_results: NotRequired[dict[str, Any]]
+    """Azure: what its content filter saw in the answer."""
     finish_reason: FinishReason
     """Why it ended."""
     logprobs: NotRequired[Any]
@@ -102,6 +106,8 @@ class ChatCompletion(TypedDict):
     """One choice."""
     usage: TokenUsage
     """What it cost."""
+    prompt_filter_results: NotRequired[list[Any]]
+    """Azure: what its content filter saw in the question."""
     system_fingerprint: NotRequired[str | None]
     """The provider's, where it gives one."""
     service_tier: NotRequired[str | None]
@@ -134,6 +140,8 @@ class ChunkChoice(TypedDict):
     """Its number."""
     delta: ChatDelta
     """What is added."""
+    content_filter_results: NotRequired[dict[str, Any]]
+    """Azure: what its content filter saw in the answer."""
     finish_reason: FinishReason | None
     """Why the answer ended, in the last chunk of a choice."""
     logprobs: NotRequired[Any]
@@ -146,8 +154,10 @@ class ChatChunk(TypedDict):
 
     id: str
     """The answer's id, the same in every chunk."""
-    object: Literal["chat.completion.chunk"]
-    """The kind of object."""
+    object: Literal["chat.completion.chunk", ""]
+    """The kind of object; empty in the first chunk of Azure's, which holds its filter's results alone."""
+    prompt_filter_results: NotRequired[list[Any]]
+    """Azure: what its content filter saw in the question."""
     created: int
     """When, in seconds since 1970."""
     model: str

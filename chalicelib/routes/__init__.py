@@ -20,7 +20,7 @@ from chalicelib.onboarding.served import ServedConnections
 from chalicelib.onboarding.table import Table
 from chalicelib.onboarding.turnstile import Turnstile
 from chalicelib.onboarding.verifier import Verifier
-from chalicelib.routes import service, wizard
+from chalicelib.routes import docs, service, wizard
 from chalicelib.routes.auth import Authenticator
 from chalicelib.routes.boundary import Boundary
 from chalicelib.routes.chat import Chat
@@ -65,6 +65,7 @@ def create_app(services: Services) -> Chalice:
     registry.on_change(forget)
     service.register(boundary, settings)
     wizard.register(boundary, settings)
+    docs.register(boundary)
     turnstile = Turnstile(table, clock=services.clock, random_bytes=services.random_bytes)
     verifier = Verifier(services, registry, turnstile, sessions, wire)
     OnboardingRoutes(services, registry, verifier, Life(services, registry, turnstile), limits).register(boundary)

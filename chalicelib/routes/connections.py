@@ -31,23 +31,29 @@ def _printable(text: str) -> str:
     return text.strip()
 
 
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+Name = Annotated[str, Field(min_length=1, max_length=100, description="What to call it."), AfterValidator(_printable)]
+Region = Annotated[str, Field(max_length=64, description="The AWS region that models are called in.")]
+AccountId = Annotated[str, Field(max_length=64, description="The customer's AWS account, in which the role will be.")]
+Models = Annotated[
+    list[Annotated[str, Field(max_length=2048)]],
+    Field(min_length=1, max_length=100, description="The model scope: exact model or profile ids."),
+]
 
 
 class GuardrailBody(bodies.Body):
     """A guardrail by identifier or ARN, and its version."""
 
-    identifier: Annotated[str, Field(max_length=2048)]
-    version: Annotated[str, Field(pattern=r"^(([1-9][0-9]{0,7})|(DRAFT))$")]
+    identifier: Annotated[str, Field(max_length=2048, description="Its identifier or ARN.")]
+    version: Annotated[str, Field(pattern=r"^(([1-9][0-9]{0,7})|(DRAFT))$", description="A number, or `DRAFT`.")]
 
 
 class CreateBody(bodies.Body):
     """The body of `POST /v1/connections`."""
 
     name: Name
-    region: Annotated[str, Field(max_length=64)]
-    models: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(min_length=1, max_length=100)] | None = None
-    account_id: Annotated[str, Field(max_length=64)] | None = None
+    region: Region
+    models: Models | None = None
+    account_id: AccountId | None = None
     guardrail: GuardrailBody | None = None
 
     def connection(self, service_role: RoleArn) -> NewConnection:
@@ -71,8 +77,8 @@ class ChangeBody(bodies.Body):
     """The body of `PATCH /v1/connections/{id}`: what is named is changed; null takes scope or guardrail away."""
 
     name: Name | None = None
-    region: Annotated[str, Field(max_length=64)] | None = None
-    models: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(min_length=1, max_length=100)] | None = None
+    region: Region | None = None
+    models: Models | None = None
     guardrail: GuardrailBody | None = None
 
     def applied_to(self, before: Connection, service_role: RoleArn) -> Connection:
@@ -94,14 +100,19 @@ class ChangeBody(bodies.Body):
 class TrustPolicyBody(bodies.Body):
     """The body of `POST /v1/connections/{id}/trust-policy`: the policy as text or as an object."""
 
-    trust_policy: Annotated[str, Field(max_length=20_000)] | dict[str, Any]
+    trust_policy: Annotated[
+        Annotated[str, Field(max_length=20_000)] | dict[str, Any], Field(description="The policy, as text or as JSON.")
+    ]
 
 
 class VerificationBody(bodies.Body):
     """The body of `POST /v1/connections/{id}/verification`."""
 
-    role_arn: Annotated[str, Field(max_length=4096)]
-    invoke: bool | Annotated[str, Field(min_length=1, max_length=2048)] = True
+    role_arn: Annotated[str, Field(max_length=4096, description="The role's ARN.")]
+    invoke: Annotated[
+        bool | Annotated[str, Field(min_length=1, max_length=2048)],
+        Field(description="Whether to invoke a model with one token, or which."),
+    ] = True
 
 
 def connection_row(connection: Connection, now: datetime) -> shapes.ConnectionRow:

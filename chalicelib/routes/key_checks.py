@@ -38,13 +38,13 @@ _Secret = Annotated[SecretStr, Field(max_length=16_384)]
 class KeyBody(bodies.Body):
     """The body of `POST /v1/keys/verify`: the parts of a credential, under the names of its provider."""
 
-    provider: _Text
-    key: _Secret | None = None
-    endpoint: _Secret | None = None
-    access_key_id: _Secret | None = None
-    secret_access_key: _Secret | None = None
-    session_token: _Secret | None = None
-    region: _Secret | None = None
+    provider: Annotated[_Text, Field(description="Whose key it is: bedrock, openai, anthropic, google or azure.")]
+    key: Annotated[_Secret | None, Field(description="The API key; of bedrock, a Bedrock API key.")] = None
+    endpoint: Annotated[_Secret | None, Field(description="Azure: the resource's address.")] = None
+    access_key_id: Annotated[_Secret | None, Field(description="Bedrock with AWS keys.")] = None
+    secret_access_key: Annotated[_Secret | None, Field(description="Bedrock with AWS keys.")] = None
+    session_token: Annotated[_Secret | None, Field(description="Bedrock with temporary AWS keys.")] = None
+    region: Annotated[_Secret | None, Field(description="Bedrock: the AWS region.")] = None
 
 
 class KeyRoutes:

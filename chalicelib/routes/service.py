@@ -21,9 +21,11 @@ def register(boundary: Boundary, settings: Settings) -> None:
     """Add the routes."""
 
     def health(_: Request) -> Reply[shapes.Health]:
+        """Say that the service is up, and its version. Nothing else is looked at."""
         return Reply({"status": "ok", "version": VERSION})
 
     def setup(_: Request, caller: Caller) -> Reply[shapes.Setup]:
+        """Say whom customers trust, with what and why, and whose the token is."""
         role = settings.service_role
         regions = next(partition.regions for partition in partitions() if partition.id == role.partition)
         return Reply(

@@ -1,0 +1,207 @@
+"""Puts the document together: routes, operations, schemas, errors, examples."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib import VERSION
+from chalicelib.routes.codes import CODES
+from chalicelib.routes.shapes import Error
+from tools.openapi import errors
+from tools.openapi.advice import WHAT_TO_DO
+from tools.openapi.operations import LEFT_OUT, OPERATIONS, TAGS
+from tools.openapi.parameters import ANSWER_HEADERS
+from tools.openapi.schemas import Schemas
+from tools.openapi.served import answer_of, routes, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from chalice.app import Chalice
+
+    from chalicelib.routes.boundary import Route
+    from tools.openapi.examples import Examples
+    from tools.openapi.operation import Operation, Parameter
+
+Json = dict[str, Any]
+
+SCOPES: Final = {
+    "connections:read": "See connections, their documents, reports and record.",
+    "connections:write": "Create, change, verify and delete connections; verify keys.",
+    "models:invoke": "List models and call them.",
+    "completions:invoke": "Use the operator's built-in completions.",
+    "operator": "What is the operator's alone.",
+}
+_WAITS: Final = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT}
+_DESCRIPTION: Final = """\
+Rolecall lets a product use its customers' own Amazon Bedrock. The customer creates an IAM role; Rolecall gives it an
+external ID and the trust policy to attach, proves that the role is safe to use, and then lists and invokes the
+customer's models, on an API that OpenAI's clients already speak.
+
+Every route needs `Authorization: Bearer <JWT>`, but for the few that say otherwise. Every error, on every route, has
+one form; its `code` is stable. Answers may get more fields: pass over those that you do not know.
+"""
+
+
+class UndescribedRouteError(Exception):
+    """A route that the document can't describe, and what to add where."""
+
+
+def build(app: Chalice, examples: Examples) -> Json:
+    """Return the document of an app. Raises `UndescribedRouteError` for a route without an entry, or one too many."""
+    served = {name: route for name, route in routes(app).items() if not _left_out(route.path)}
+    described = {operation.route: operation for operation in OPERATIONS}
+    require_same_routes(served, described)
+    schemas = Schemas()
+    schemas.add_answer(Error)
+    for operation in OPERATIONS:
+        if operation.body is not None:
+            schemas.add_body(operation.body)
+        for kind in (answer_of(served[operation.route]).shape, *(event.shape for event in operation.events)):
+            schemas.add_answer(kind)
+    by_kind, components = schemas.made()
+    components["ErrorCode"] = {"description": "Stable: what programs rely on.", "type": "string", "enum": [*CODES]}
+    components["ErrorDetail"]["properties"]["code"] = {"$ref": "#/components/schemas/ErrorCode"}
+    paths: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        route = served[operation.route]
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(operation, route, by_kind, examples)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Rolecall",
+            "version": VERSION,
+            "summary": "Use your customers' own Amazon Bedrock through a role that they can check.",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        # Relative to where the document is: right under a stage prefix as well.
+        "servers": [{"url": ".", "description": "Where this document comes from."}],
+        "security": [{"token": []}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "headers": {name: _header(name) for name in ANSWER_HEADERS},
+            "examples": {f"error_{code}": examples.of_error(code) for code in CODES},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A JWT of the issuer that the operator has set. Each route names its scope.",
+                }
+            },
+        },
+        "x-scopes": SCOPES,
+        "x-error-codes": {
+            code: {"status": row.status, "type": row.type, "meaning": row.meaning, "fix": WHAT_TO_DO[code]}
+            for code, row in CODES.items()
+        },
+    }
+
+
+def require_same_routes(served: Mapping[str, Route], described: Mapping[str, Operation]) -> None:
+    """Raise `UndescribedRouteError` unless both have the same routes."""
+    if missing := sorted(served.keys() - described.keys()):
+        raise UndescribedRouteError(
+            f"{', '.join(missing)}: not described. Add an Operation to tools/openapi/operations/ (its id, tag and error"
+            " codes), name the shape of the answer in the view's return annotation, then run `make openapi`. A route"
+            " that is no part of the API goes into LEFT_OUT there, with the reason."
+        )
+    if gone := sorted(described.keys() - served.keys()):
+        raise UndescribedRouteError(f"{', '.join(gone)}: described in tools/openapi/operations/ and not served")
+
+
+def _left_out(path: str) -> bool:
+    return any(one.covers(path) for one in LEFT_OUT)
+
+
+def _operation(operation: Operation, route: Route, by_kind: Mapping[Any, Json], examples: Examples) -> Json:
+    summary, rest = words_of(route)
+    about: Json = {"operationId": operation.id, "tags": [operation.tag], "summary": summary}
+    if description := " ".join(filter(None, (rest, operation.more))):
+        about["description"] = description
+    about["security"] = [] if route.scope is None else [{"token": [route.scope]}]
+    if operation.parameters:
+        about["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
+    if operation.body is not None:
+        content = {"schema": by_kind[operation.body], **examples.of_bodies(operation.id)}
+        about["requestBody"] = {"required": True, "content": {"application/json": content}}
+    about["responses"] = {str(operation.status): _success(operation, route, by_kind, examples)}
+    if operation.kept:
+        about["responses"]["304"] = {"description": _phrase(304), "headers": _headers(("X-Request-Id", "ETag"))}
+    statuses = sorted({CODES[code].status for code in operation.errors})
+    for status in statuses:
+        codes = [code for code in CODES if code in operation.errors and CODES[code].status == status]
+        about["responses"][str(status)] = _refusal(status, codes)
+    return about
+
+
+def _parameter(parameter: Parameter) -> Json:
+    row: Json = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.description,
+        "required": parameter.required,
+        "schema": dict(parameter.schema),
+    }
+    if parameter.example is not None:
+        row["example"] = parameter.example
+    return row
+
+
+def _success(operation: Operation, route: Route, by_kind: Mapping[Any, Json], examples: Examples) -> Json:
+    answer = answer_of(route)
+    content: Json = {}
+    for media_type in operation.media_types:
+        schema = by_kind[answer.shape] if answer.shape is not str or media_type != "application/json" else {}
+        content[media_type] = {"schema": schema, **examples.of_answers(operation.id, media_type)}
+    if operation.events:
+        content["text/event-stream"] = {
+            "schema": {"type": "string", "description": "Server-sent events."},
+            **examples.of_answers(operation.id, "text/event-stream"),
+            "x-events": [
+                {"event": event.name, "description": event.when, "schema": by_kind[event.shape]}
+                for event in operation.events
+            ],
+        }
+    return {
+        "description": _phrase(operation.status),
+        "headers": _headers(("X-Request-Id", *operation.answer_headers)),
+        "content": content,
+    }
+
+
+def _refusal(status: int, codes: list[str]) -> Json:
+    """Return the answer of one status: the envelope, narrowed to the codes that the route has for it."""
+    names = ["X-Request-Id"]
+    if status in _WAITS:
+        names.append("Retry-After")
+    if errors.UPSTREAM & set(codes):
+        names.append("X-Should-Retry")
+    narrowed = {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}
+    return {
+        "description": _phrase(status),
+        "headers": _headers(names),
+        "content": {
+            "application/json": {
+                "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, narrowed]},
+                "examples": {code: {"$ref": f"#/components/examples/error_{code}"} for code in codes},
+            }
+        },
+    }
+
+
+def _headers(names: Iterable[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _header(name: str) -> Json:
+    description, schema = ANSWER_HEADERS[name]
+    return {"description": description, "schema": dict(schema)}
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase

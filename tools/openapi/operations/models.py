@@ -1,0 +1,80 @@
+"""Models and chats."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.chat import ChatRequest
+from chalicelib.chat.shapes import ChatChunk
+from chalicelib.routes.shapes import Error
+from tools.openapi import errors
+from tools.openapi.operation import Operation, Parameter, StreamEvent
+from tools.openapi.parameters import CONNECTION_ID, CREDENTIAL
+
+_CALLS: Final = errors.STORED | errors.CREDENTIAL | errors.AWS | errors.PROVIDER
+_PART: Final = {"type": "string"}
+_PARTS: Final = {
+    "a": "The id's first part: the provider, or the whole of a bare id.",
+    "b": "The id's second part.",
+    "c": "The id's third part, as ARNs have it.",
+}
+
+
+def _one_model(parts: str, operation_id: str) -> Operation:
+    path = "/".join(f"{{{part}}}" for part in parts)
+    return Operation(
+        f"GET /v1/models/{path}",
+        operation_id,
+        "Models",
+        _CALLS,
+        more="Ids hold slashes, and each part between them is a parameter; `%2F` does as well.",
+        parameters=(
+            *(Parameter(part, "path", _PARTS[part], _PART, required=True) for part in parts),
+            *CREDENTIAL,
+        ),
+    )
+
+
+OPERATIONS: Final = (
+    Operation(
+        "GET /v1/connections/{connection_id}/models",
+        "list_availability",
+        "Models",
+        errors.STORED
+        | errors.ONE
+        | errors.AWS
+        | {"invalid_value", "connection_not_active", "connection_revoked", "connection_expired"},
+        parameters=(
+            CONNECTION_ID,
+            Parameter(
+                "probe",
+                "query",
+                "`true` invokes models as well, up to 25, with one token of answer each.",
+                {"type": "string", "enum": ["true", "false"], "default": "false"},
+            ),
+        ),
+    ),
+    Operation("GET /v1/models", "list_models", "Models", _CALLS, parameters=CREDENTIAL),
+    _one_model("a", "get_model"),
+    _one_model("ab", "get_model_of_two_parts"),
+    _one_model("abc", "get_model_of_three_parts"),
+    Operation(
+        "POST /v1/chat/completions",
+        "create_chat_completion",
+        "Chats",
+        _CALLS
+        | errors.JSON
+        | {"model_not_in_scope", "model_not_supported", "invalid_model_id", "unsupported_parameter"},
+        more="What would change the answer and can't be honored is 400 with `param`; what is left out without effect is"
+        " named in `Rolecall-Ignored-Fields`. With `stream: true` the answer is server-sent events: the status is sent"
+        " once the first event is there, `[DONE]` follows a whole answer alone, and anything else ends with an error"
+        " that OpenAI's clients raise.",
+        parameters=CREDENTIAL,
+        body=ChatRequest,
+        answer_headers=("Rolecall-Ignored-Fields", "Rolecall-AWS-Request-Id", "Rolecall-Provider-Request-Id"),
+        events=(
+            StreamEvent(None, "More of the answer; the last one is the text `[DONE]`.", ChatChunk),
+            StreamEvent(None, "The stream broke: no `[DONE]` follows.", Error),
+        ),
+    ),
+)
