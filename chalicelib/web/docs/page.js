@@ -121,9 +121,9 @@ function shape(schema, words = ANSWERED) {
     h("p", null, h("strong", null, name), " ", prose(resolved(inner).description)), h("div", { class: "card" }, fields(inner, words))]);
 }
 
-function example(title, value) {
+function example(part, title, value) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
-  const code = h("pre", { tabindex: 0, role: "region", "aria-label": title }, text);
+  const code = h("pre", { tabindex: 0, role: "group", "aria-label": `${part}: ${title}` }, text);
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -133,7 +133,7 @@ function example(title, value) {
       announce("Selected; copy it with the keyboard.");
     }
   };
-  return h("figure", null, h("figcaption", null, title, h("button", { type: "button", onclick: copy, "aria-label": `Copy: ${title}` }, "Copy")), code);
+  return h("figure", null, h("figcaption", null, title, h("button", { type: "button", onclick: copy, "aria-label": `Copy ${part}: ${title}` }, "Copy")), code);
 }
 
 function curl(operation, body) {
@@ -161,8 +161,8 @@ function request(operation) {
   const content = operation.requestBody?.content["application/json"];
   const bodies = Object.values(content?.examples ?? {});
   return [
-    content && [h("h2", null, "Body"), shape(content.schema, SENT), bodies.map((one) => example(one.summary, one.value))],
-    h("h2", null, "Request"), example("With curl", curl(operation, bodies[0]?.value))];
+    content && [h("h2", null, "Body"), shape(content.schema, SENT), bodies.map((one) => example("body", one.summary, one.value))],
+    h("h2", null, "Request"), example("request", "With curl", curl(operation, bodies[0]?.value))];
 }
 
 function success(status, answer) {
@@ -175,7 +175,7 @@ function success(status, answer) {
       content["x-events"]
         ? content["x-events"].map((event) => [h("p", null, event.event ? [h("code", null, `event: ${event.event}`), " "] : [h("code", null, "data:"), " "], event.description), shape(event.schema)])
         : shape(content.schema),
-      Object.values(content.examples ?? {}).map((one) => example(one.summary, one.value))])];
+      Object.values(content.examples ?? {}).map((one) => example("answer", one.summary, one.value))])];
 }
 
 const errorRow = (code, attributes) => {
@@ -212,7 +212,7 @@ function oneError(code) {
   return [h("h2", null, h("code", null, code)),
     h("dl", { class: "facts" }, h("dt", null, "Status"), h("dd", null, `${about.status} ${about.type}`),
       h("dt", null, "Meaning"), h("dd", null, prose(about.meaning)), h("dt", null, "What to do"), h("dd", null, prose(about.fix))),
-    example("An example", resolved(api.components.examples[`error_${code}`]).value),
+    example("error", "An example", resolved(api.components.examples[`error_${code}`]).value),
     having.length > 0 && h("details", null, h("summary", null, `Routes that answer it: ${having.length}`),
       h("ul", null, having.map((one) => h("li", null, h("a", { href: `#/operation/${one.operationId}` }, `${one.method.toUpperCase()} ${one.path}`)))))];
 }
