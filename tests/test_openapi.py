@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 
 from chalicelib.onboarding.checks import CHECKS
 from chalicelib.routes import create_app
@@ -63,6 +64,9 @@ PUBLISHED = {
     "get_model_of_three_parts",
     "create_chat_completion",
     "verify_key",
+    "create_message",
+    "count_message_tokens",
+    "create_embeddings",
 }
 """Generated clients make method names of them."""
 
@@ -187,7 +191,9 @@ def test_the_body_that_is_told_is_the_body_that_is_parsed(world: World) -> None:
         # A chat looks at the headers first, and parses in a function beside it.
         where = inspect.getmodule(view) if operation.id == "create_chat_completion" else view
         parsed = parsing.findall(inspect.getsource(where or view))
-        assert parsed == ([] if operation.body is None else [operation.body.__name__])
+        # Of Anthropic's and OpenAI's own bodies only what is needed is looked at, by hand.
+        model = isinstance(operation.body, type) and issubclass(operation.body, BaseModel)
+        assert parsed == ([operation.body.__name__] if model else [])
 
 
 def test_scopes_are_those_that_are_asked_for(world: World) -> None:

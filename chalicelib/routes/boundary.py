@@ -50,6 +50,7 @@ class Route:
     scope: str | None
     view: Callable[..., Reply | EventStream]
     answer: Callable[[], Response]
+    manner: Manner
 
     @property
     def __name__(self) -> str:
@@ -123,7 +124,7 @@ class Boundary:
             self._app.route(path, methods=["OPTIONS"], name=f"OPTIONS {path}", content_types=[])(
                 lambda **_: self._preflight()
             )
-        route = Route(method, path, scope, view, lambda: self._answer(asked))
+        route = Route(method, path, scope, view, lambda: self._answer(asked), manner)
         self._app.route(path, methods=[method], name=name, content_types=[])(route)
 
     def _answer(self, view: Callable[[Request], Reply | EventStream]) -> Response:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.embeddings import Family, Vectors
     from chalicelib.bedrock.invoke import Invoker
     from chalicelib.bedrock.signing import Signer
+    from chalicelib.routes import native_shapes
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.credential import OwnKeys
@@ -58,7 +59,7 @@ class EmbeddingsRoutes:
         """Add the route."""
         boundary.protected("POST", "/v1/embeddings", "models:invoke", self.embeddings)
 
-    def embeddings(self, request: Request, caller: Caller) -> Reply:
+    def embeddings(self, request: Request, caller: Caller) -> Reply[native_shapes.EmbeddingList]:
         """Answer a vector for each text."""
         document = bodies.parse_chat(request)
         key = self._own_keys.sent(request)
@@ -88,7 +89,7 @@ class EmbeddingsRoutes:
         return Reply(_answer(made, asked), headers=ignored_header(ignored) | aws_request_id(made.request_id))
 
 
-def _answer(made: Vectors, asked: _Asked) -> dict[str, object]:
+def _answer(made: Vectors, asked: _Asked) -> native_shapes.EmbeddingList:
     encode = _base64 if asked.encoding == "base64" else list[float]
     return {
         "object": "list",

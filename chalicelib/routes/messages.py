@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.wire import Answer
     from chalicelib.identifiers import ModelId
     from chalicelib.providers.base import Question
+    from chalicelib.routes import native_shapes
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.credential import OwnKeys
@@ -61,7 +62,7 @@ class MessagesRoutes:
         boundary.protected("POST", "/v1/messages", "models:invoke", self.message, ANTHROPIC)
         boundary.protected("POST", "/v1/messages/count_tokens", "models:invoke", self.count, ANTHROPIC)
 
-    def message(self, request: Request, caller: Caller) -> Reply | EventStream:
+    def message(self, request: Request, caller: Caller) -> Reply[native_shapes.MessageAnswer] | EventStream:
         """Answer a message, whole or as it is made."""
         document, name, before = self._read(request)
         seconds = stream_seconds(request, self._most_seconds)
@@ -83,10 +84,10 @@ class MessagesRoutes:
             return EventStream(with_errors(lines, request), headers, live=request.can_stream)
         answer = account.run(lambda signer: self._invoker.whole(signer, account.place, model, native.body, seconds))
         # ASCII: a model that was cut off within a character leaves half of one, which UTF-8 can't hold.
-        text = json.dumps(from_invoke(answer.body, name))
+        text: Any = json.dumps(from_invoke(answer.body, name))
         return Reply(text, headers=headers | aws_request_id(answer.request_id))
 
-    def count(self, request: Request, caller: Caller) -> Reply:
+    def count(self, request: Request, caller: Caller) -> Reply[native_shapes.TokenCount]:
         """Answer how many tokens a message would be."""
         document, name, before = self._read(request)
         key = self._own_keys.sent(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.bedrock.claude_stream import PING
 from chalicelib.errors import ServiceError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.routes.exchange import Request
 
 
-def message(provider: AnthropicMessages, question: Question, name: str, request: Request) -> Reply | EventStream:
+def message(provider: AnthropicMessages, question: Question, name: str, request: Request) -> Reply[Any] | EventStream:
     """Answer a message, whole or as it is made; `name` is the model as the caller named it."""
     request.notes["provider"] = "anthropic"
     if question.body.get("stream") is True:
@@ -29,7 +29,7 @@ def message(provider: AnthropicMessages, question: Question, name: str, request:
     return Reply(json.dumps({**answer, "model": name}), headers=_request_id(request_id))
 
 
-def count(provider: AnthropicMessages, question: Question, request: Request) -> Reply:
+def count(provider: AnthropicMessages, question: Question, request: Request) -> Reply[Any]:
     """Answer how many tokens a message would be."""
     request.notes["provider"] = "anthropic"
     answer, request_id = provider.count(question, _headers(request))

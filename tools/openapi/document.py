@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib import VERSION
 from chalicelib.routes.codes import CODES
+from chalicelib.routes.manners import ANTHROPIC
+from chalicelib.routes.native_shapes import AnthropicError
 from chalicelib.routes.shapes import Error
 from tools.openapi import errors
 from tools.openapi.advice import WHAT_TO_DO
@@ -55,6 +57,7 @@ def build(app: Chalice, examples: Examples) -> Json:
     require_same_routes(served, described)
     schemas = Schemas()
     schemas.add_answer(Error)
+    schemas.add_answer(AnthropicError)
     for operation in OPERATIONS:
         if operation.body is not None:
             schemas.add_body(operation.body)
@@ -62,8 +65,11 @@ def build(app: Chalice, examples: Examples) -> Json:
             schemas.add_answer(kind)
     by_kind, components = schemas.made()
     components["ErrorCode"] = {"description": "Stable: what programs rely on.", "type": "string", "enum": [*CODES]}
-    components["ErrorDetail"]["properties"]["code"] = {"$ref": "#/components/schemas/ErrorCode"}
+    for name in ("ErrorDetail", "AnthropicErrorDetail"):
+        components[name]["properties"]["code"] = {"$ref": "#/components/schemas/ErrorCode"}
     paths: dict[str, Json] = {}
+    native = {code for one in OPERATIONS if served[one.route].manner is ANTHROPIC for code in one.errors}
+    anthropic = {f"anthropic_error_{code}": examples.of_anthropic_error(code) for code in CODES if code in native}
     for operation in OPERATIONS:
         route = served[operation.route]
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(operation, route, by_kind, examples)
@@ -84,7 +90,7 @@ def build(app: Chalice, examples: Examples) -> Json:
         "components": {
             "schemas": dict(sorted(components.items())),
             "headers": {name: _header(name) for name in ANSWER_HEADERS},
-            "examples": {f"error_{code}": examples.of_error(code) for code in CODES},
+            "examples": {f"error_{code}": examples.of_error(code) for code in CODES} | anthropic,
             "securitySchemes": {
                 "token": {
                     "type": "http",
@@ -135,7 +141,7 @@ def _operation(operation: Operation, route: Route, by_kind: Mapping[Any, Json], 
     statuses = sorted({CODES[code].status for code in operation.errors})
     for status in statuses:
         codes = [code for code in CODES if code in operation.errors and CODES[code].status == status]
-        about["responses"][str(status)] = _refusal(status, codes)
+        about["responses"][str(status)] = _refusal(status, codes, anthropic=route.manner is ANTHROPIC)
     return about
 
 
@@ -174,21 +180,22 @@ def _success(operation: Operation, route: Route, by_kind: Mapping[Any, Json], ex
     }
 
 
-def _refusal(status: int, codes: list[str]) -> Json:
+def _refusal(status: int, codes: list[str], *, anthropic: bool) -> Json:
     """Return the answer of one status: the envelope, narrowed to the codes that the route has for it."""
     names = ["X-Request-Id"]
     if status in _WAITS:
         names.append("Retry-After")
     if errors.UPSTREAM & set(codes):
         names.append("X-Should-Retry")
+    envelope, example = ("AnthropicError", "anthropic_error") if anthropic else ("Error", "error")
     narrowed = {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}
     return {
         "description": _phrase(status),
         "headers": _headers(names),
         "content": {
             "application/json": {
-                "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, narrowed]},
-                "examples": {code: {"$ref": f"#/components/examples/error_{code}"} for code in codes},
+                "schema": {"allOf": [{"$ref": f"#/components/schemas/{envelope}"}, narrowed]},
+                "examples": {code: {"$ref": f"#/components/examples/{example}_{code}"} for code in codes},
             }
         },
     }

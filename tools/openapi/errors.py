@@ -8,7 +8,9 @@ from chalicelib.bedrock import meanings as aws
 from chalicelib.providers import meanings as providers
 from chalicelib.routes.codes import UNEXPECTED
 
-ANY: Final = frozenset({UNEXPECTED})
+GATEWAY: Final = frozenset({"too_many_requests", "request_timeout", "request_refused"})
+"""What API Gateway answers by itself."""
+ANY: Final = GATEWAY | {UNEXPECTED}
 TOKEN: Final = ANY | {
     "missing_token",
     "invalid_token",

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.errors import ServiceError
 from chalicelib.routes.codes import CODES
+from chalicelib.routes.manners import anthropic_envelope
 from tools.openapi.advice import WHAT_TO_DO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 Json = dict[str, Any]
 
@@ -94,13 +96,29 @@ class Examples:
         )
         return {"summary": row.meaning, "value": next(played, made)}
 
+    def of_anthropic_error(self, code: str) -> Json:
+        """Return the same as Anthropic's clients are told it."""
+        shown = self.of_error(code)
+        told = shown["value"]["error"]
+        error = ServiceError(
+            code, told["message"], param=told["param"], fix=told.get("fix"), whose_fix=told.get("whose_fix")
+        )
+        return {**shown, "value": anthropic_envelope(error, told["request_id"])}
 
-def settled(recorded: Iterable[Recorded], began: datetime, shorten: Callable[[Any], Any]) -> Examples:
-    """Return recordings as examples: the same on every run. `began` is the time that becomes `DAY`."""
+
+def settled(
+    recorded: Iterable[Recorded], began: datetime, names: Mapping[str, str], shorten: Callable[[Any], Any]
+) -> Examples:
+    """Return recordings as examples: the same on every run.
+
+    `began` is the time that becomes `DAY`; `names` are texts with what stands in their place.
+    """
     text = json.dumps([vars(one) for one in recorded], ensure_ascii=False)
     text = _TIME.sub(
         lambda found: (datetime.fromisoformat(found[0]) - began + DAY).isoformat(timespec="milliseconds"), text
     )
+    for name, shown in names.items():
+        text = text.replace(name, shown)
     for form, made in _MADE.items():
         text = _renamed(text, form, made)
     for name, fixed in _NUMBERS.items():
@@ -108,7 +126,6 @@ def settled(recorded: Iterable[Recorded], began: datetime, shorten: Callable[[An
         text = re.sub(rf'(\\?"{name}\\?": ?)(?!{_FIXED_CREATED})\d+', rf"\g<1>{fixed}", text)
     cursor = base64.urlsafe_b64encode(b"conn-").decode().rstrip("=")
     text = re.sub(r'("next_cursor": )"[^"]+"', rf'\1"{cursor}"', text)
-    text = text.replace("127.0.0.1", "203.0.113.7")
     return Examples([Recorded(**{**one, "answer": shorten(one["answer"])}) for one in json.loads(text)])
 
 

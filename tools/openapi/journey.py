@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import jwt
 import urllib3
 
 from chalicelib.routes import create_app
@@ -24,24 +25,29 @@ _STREAM: Final = {"Accept": "text/event-stream"}
 _ROWS: Final = 3
 _LONGEST: Final = 600
 _NOVA: Final = "bedrock/amazon.nova-lite-v1:0"
+_CLAUDE: Final = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+_TITAN: Final = "bedrock/amazon.titan-embed-text-v2:0"
 
 
 def play(world: World) -> Examples:
     """Play the journey on a sandbox, for a tenant of its own, and return what was answered."""
-    clock = _Clock()
+    tenant = f"examples-{uuid.uuid4()}"
+    token = world.issuer.token(tenant)
+    clock = _Clock(token)
     services = Services(
         world.settings, session=world.accounts.service_session(world.aws.url, REGION), clock=clock, sleep=clock.sleep
     )
     gateway = LocalGateway(create_app(services))
     gateway.start()
     try:
-        journey = _Journey(world, gateway.url, clock)
+        journey = _Journey(world, gateway.url, clock, tenant, token)
         journey.of_the_administrator()
         journey.of_the_app()
+        journey.of_other_doors()
         journey.of_keys()
         journey.to_the_end()
         journey.of_mistakes()
-        return settled(journey.recorded, clock.began, _shortened)
+        return settled(journey.recorded, clock.began, {tenant: "acme", "127.0.0.1": "203.0.113.7"}, _shortened)
     finally:
         gateway.stop()
 
@@ -49,9 +55,10 @@ def play(world: World) -> Examples:
 class _Clock:
     """Stands still within a request: the same journey has the same times."""
 
-    def __init__(self) -> None:
-        # A token of this second must not be one of the future.
-        self.began = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    def __init__(self, token: str) -> None:
+        # The token tells when its time is over, so the examples begin when it was made; a second one is made later.
+        claims = jwt.decode(token, options={"verify_signature": False})
+        self.began = datetime.fromtimestamp(claims["iat"], UTC)
         self._now = self.began
 
     def __call__(self) -> datetime:
@@ -63,13 +70,13 @@ class _Clock:
 
 
 class _Journey:
-    def __init__(self, world: World, url: str, clock: _Clock) -> None:
+    def __init__(self, world: World, url: str, clock: _Clock, tenant: str, token: str) -> None:
         self.recorded: list[Recorded] = []
         self._world = world
         self._url = url
         self._clock = clock
-        self._tenant = f"examples-{uuid.uuid4()}"
-        self._token = world.issuer.token(self._tenant)
+        self._tenant = tenant
+        self._token = token
         self._http = urllib3.PoolManager(retries=False)
         self._account = world.accounts.customer.account
         self._iam: Any = world.accounts.customer.session(REGION).client("iam", endpoint_url=world.aws.url)
@@ -136,6 +143,17 @@ class _Journey:
         self._call("create_chat_completion", chat, "With a tool on offer", {**body, "tools": [weather]})
         streamed = {**body, "max_tokens": 12, "stream": True, "stream_options": {"include_usage": True}}
         self._call("create_chat_completion", chat, "As a stream", streamed)
+
+    def of_other_doors(self) -> None:
+        """Ask Claude in Anthropic's words, and make vectors."""
+        question = {"role": "user", "content": "Say something about orchards."}
+        body: dict[str, Any] = {"model": _CLAUDE, "max_tokens": 60, "messages": [question]}
+        self._call("create_message", "POST /v1/messages", "A question", body)
+        self._call("create_message", "POST /v1/messages", "As a stream", {**body, "max_tokens": 12, "stream": True})
+        counted = {"model": _CLAUDE, "messages": [question]}
+        self._call("count_message_tokens", "POST /v1/messages/count_tokens", "A question", counted)
+        texts = {"model": _TITAN, "input": ["An orchard", "A harbour"], "dimensions": 256}
+        self._call("create_embeddings", "POST /v1/embeddings", "Two texts", texts)
 
     def of_keys(self) -> None:
         """Verify keys, and use one."""
@@ -265,4 +283,6 @@ def _cut(name: str, value: Any) -> Any:
         return [_shortened(entry) for entry in value[:_ROWS]]
     if name == "files" and isinstance(value, dict):
         return {file: text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..." for file, text in value.items()}
+    if name == "embedding" and isinstance(value, list):
+        return value[:_ROWS]
     return _shortened(value)

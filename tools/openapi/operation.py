@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import BaseModel
-
 
 @dataclass(frozen=True)
 class Parameter:
@@ -47,7 +45,7 @@ class Operation:
     errors: frozenset[str]
     more: str = ""
     parameters: tuple[Parameter, ...] = ()
-    body: type[BaseModel] | None = None
+    body: Any = None
     status: int = 200
     answer_headers: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ("application/json",)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-from chalicelib.routes import shapes
+from chalicelib.routes import native_shapes, shapes
 from chalicelib.routes.boundary import Route
 from chalicelib.routes.exchange import EventStream, Reply
 
@@ -45,7 +45,7 @@ def answer_of(route: Route) -> Answer:
     view = inspect.unwrap(route.view)
     annotation = inspect.get_annotations(view).get("return")
     # The names of shapes are imported for type checking alone, so they are looked up where they are made.
-    names = {**_shapes(), **vars(sys.modules[view.__module__]), "shapes": shapes}
+    names = {**_shapes(), **vars(sys.modules[view.__module__]), "shapes": shapes, "native_shapes": native_shapes}
     names |= {"Reply": Reply, "EventStream": EventStream}
     kind = eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307  our own source
     parts = get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from tools.openapi.operation import LeftOut
-from tools.openapi.operations import connections, keys, models, service, verification
+from tools.openapi.operations import connections, keys, models, native, service, verification
 
 OPERATIONS: Final = (
     *service.OPERATIONS,
     *connections.OPERATIONS,
     *verification.OPERATIONS,
     *models.OPERATIONS,
+    *native.OPERATIONS,
     *keys.OPERATIONS,
 )
 TAGS: Final = {
@@ -20,6 +21,8 @@ TAGS: Final = {
     "Verification": "Proof that a role lets this service in with its external ID, and nobody without it.",
     "Models": "What a connection, or a key, can call.",
     "Chats": "OpenAI's chats. With a connection they go to the customer's Bedrock, with a key to its provider.",
+    "Messages": "Anthropic's Messages, for Claude models.",
+    "Embeddings": "OpenAI's embeddings, for Titan's and Cohere's models.",
     "Keys": "Keys that come with a request, instead of a role. They are never stored.",
 }
 LEFT_OUT: Final = (
