@@ -11,6 +11,7 @@ import pytest
 from openapi_spec_validator import validate
 from pydantic import BaseModel
 
+from chalicelib.chat import ChatRequest
 from chalicelib.onboarding.checks import CHECKS
 from chalicelib.routes import create_app
 from chalicelib.routes.auth import Authenticator
@@ -67,6 +68,7 @@ PUBLISHED = {
     "create_message",
     "count_message_tokens",
     "create_embeddings",
+    "assemble_chat",
 }
 """Generated clients make method names of them."""
 
@@ -188,8 +190,8 @@ def test_the_body_that_is_told_is_the_body_that_is_parsed(world: World) -> None:
     for operation in OPERATIONS:
         view = served[operation.route].view
         parsing = re.compile(r"bodies\.parse(?:_large)?\(request, (\w+)\)")
-        # A chat looks at the headers first, and parses in a function beside it.
-        where = inspect.getmodule(view) if operation.id == "create_chat_completion" else view
+        # Chats look at the headers first, and are parsed in functions beside the views.
+        where = inspect.getmodule(view) if operation.body is ChatRequest else view
         parsed = parsing.findall(inspect.getsource(where or view))
         # Of Anthropic's and OpenAI's own bodies only what is needed is looked at, by hand.
         model = isinstance(operation.body, type) and issubclass(operation.body, BaseModel)

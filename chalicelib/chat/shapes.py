@@ -170,3 +170,11 @@ class ChatChunk(TypedDict):
     """The provider's, where it gives one."""
     service_tier: NotRequired[str | None]
     """The provider's, where it gives one."""
+
+
+@_shape
+class AssembledChat(TypedDict):
+    """A chat as a model would see it."""
+
+    messages: list[dict[str, Any]]
+    """The operator's prompt, the material under its names, and the chat's own messages."""

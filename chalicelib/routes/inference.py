@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.catalog import Catalog, Model
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.wire import Wire
-    from chalicelib.chat.shapes import ChatCompletion
+    from chalicelib.chat.shapes import AssembledChat, ChatCompletion
     from chalicelib.onboarding.availability import Availability
     from chalicelib.onboarding.served import Served, ServedConnections
     from chalicelib.routes import shapes
@@ -117,7 +117,7 @@ class InferenceRoutes:
         served = self._choose(request, caller)
         return self._chat.answer(body, self._model_id(bare, served), served, request)
 
-    def assembled(self, request: Request, _: Caller) -> Reply:
+    def assembled(self, request: Request, _: Caller) -> Reply[AssembledChat]:
         """Show what a chat becomes before any model sees it: the operator's prompt, the material, the messages."""
         body = bodies.parse_chat(request)
         own_key.checked(body)

@@ -43,6 +43,7 @@ def play(world: World) -> Examples:
         journey = _Journey(world, gateway.url, clock, tenant, token)
         journey.of_the_administrator()
         journey.of_the_app()
+        journey.of_the_operator()
         journey.of_other_doors()
         journey.of_keys()
         journey.to_the_end()
@@ -143,6 +144,12 @@ class _Journey:
         self._call("create_chat_completion", chat, "With a tool on offer", {**body, "tools": [weather]})
         streamed = {**body, "max_tokens": 12, "stream": True, "stream_options": {"include_usage": True}}
         self._call("create_chat_completion", chat, "As a stream", streamed)
+
+    def of_the_operator(self) -> None:
+        """Look at what a chat becomes."""
+        material = {"context": [{"name": "orchard.txt", "text": "Apples, pears and plums."}]}
+        chat = {"model": _NOVA, "messages": [{"role": "user", "content": "What grows there?"}], "rolecall": material}
+        self._call("assemble_chat", "POST /v1/chat/completions/assembled", "With material", chat)
 
     def of_other_doors(self) -> None:
         """Ask Claude in Anthropic's words, and make vectors."""

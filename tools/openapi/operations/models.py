@@ -59,6 +59,14 @@ OPERATIONS: Final = (
     _one_model("ab", "get_model_of_two_parts"),
     _one_model("abc", "get_model_of_three_parts"),
     Operation(
+        "POST /v1/chat/completions/assembled",
+        "assemble_chat",
+        "Chats",
+        errors.TOKEN | errors.JSON,
+        more="No model is called, and nothing is charged: it is for operators who write a prompt.",
+        body=ChatRequest,
+    ),
+    Operation(
         "POST /v1/chat/completions",
         "create_chat_completion",
         "Chats",

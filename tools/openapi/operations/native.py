@@ -61,10 +61,10 @@ OPERATIONS: Final = (
         "POST /v1/embeddings",
         "create_embeddings",
         "Embeddings",
-        _CALLS | {"provider_not_supported"},
+        _CALLS | errors.PROVIDER | {"provider_not_supported"},
         more="Tokens can't be embedded: they are those of OpenAI's models.",
         parameters=CREDENTIAL,
         body=EmbeddingsBody,
-        answer_headers=("Rolecall-Ignored-Fields", "Rolecall-AWS-Request-Id"),
+        answer_headers=("Rolecall-Ignored-Fields", "Rolecall-AWS-Request-Id", "Rolecall-Provider-Request-Id"),
     ),
 )
