@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it ships no types
+from axe_playwright_python.sync_playwright import Axe
 
 from chalicelib.routes.codes import CODES
 from tests.contract import contract

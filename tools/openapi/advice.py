@@ -70,6 +70,7 @@ WHAT_TO_DO: Final = {
     "provider_key_rejected": "Send a key that is still valid; the provider's console shows them.",
     "provider_permission_denied": "Give the key the permission that `message` names, in the provider's console.",
     "deployments_not_listed": "Name the deployment as the Azure portal shows it: `azure/<deployment>`.",
+    "no_fips_endpoint": "Use a region that has FIPS endpoints of the service; `message` names the service.",
     "unsupported_parameter": "Leave out the field that `param` names.",
     "context_length_exceeded": "Send a shorter chat, or use a model that takes more.",
     "inference_profile_required": "Use an inference profile of the model; `GET /v1/models` lists them.",

@@ -52,6 +52,11 @@ class UndescribedRouteError(Exception):
 
 def build(app: Chalice, examples: Examples) -> Json:
     """Return the document of an app. Raises `UndescribedRouteError` for a route without an entry, or one too many."""
+    if unadvised := sorted(CODES.keys() - WHAT_TO_DO.keys()):
+        raise UndescribedRouteError(
+            f"{', '.join(unadvised)}: say in tools/openapi/advice.py what a caller does about it, add it to the routes"
+            " that answer it (tools/openapi/errors.py or operations/), then run `make openapi`"
+        )
     served = {name: route for name, route in routes(app).items() if not _left_out(route.path)}
     described = {operation.route: operation for operation in OPERATIONS}
     require_same_routes(served, described)

@@ -51,7 +51,8 @@ NO_ID: Final = frozenset(
 )
 """Writes to connections, which refuse an external ID in any spelling."""
 WRITE: Final = frozenset({"connection_changed"})
-SCOPE: Final = frozenset({"unknown_region", "partition_mismatch", "invalid_model_id", "invalid_guardrail"})
+REGION: Final = frozenset({"unknown_region", "partition_mismatch", "no_fips_endpoint"})
+SCOPE: Final = REGION | {"invalid_model_id", "invalid_guardrail"}
 ROLE: Final = frozenset(
     {
         "not_a_role_arn",
@@ -77,6 +78,7 @@ CREDENTIAL: Final = frozenset(
         "invalid_azure_endpoint",
         "unknown_region",
         "partition_mismatch",
+        "no_fips_endpoint",
         "connection_required",
         "connection_ambiguous",
         "connection_not_active",
@@ -91,6 +93,7 @@ AWS: Final = (
     frozenset(row.meaning.code for row in aws.ROWS)
     | {meaning.code for meaning in (aws.FAILED, aws.UNKNOWN, aws.THROTTLED, aws.TOO_LARGE)}
     | _UNREACHABLE
+    | {"no_fips_endpoint"}
 )
 PROVIDER: Final = (
     frozenset(row.meaning.code for row in providers.ROWS)

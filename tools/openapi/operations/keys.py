@@ -15,6 +15,7 @@ OPERATIONS: Final = (
         "Keys",
         errors.STORED
         | errors.STRICT_JSON
+        | errors.REGION
         | {
             "unknown_provider",
             "provider_key_incomplete",
@@ -22,8 +23,6 @@ OPERATIONS: Final = (
             "provider_mismatch",
             "malformed_provider_key",
             "invalid_azure_endpoint",
-            "unknown_region",
-            "partition_mismatch",
             "too_many_key_checks",
         },
         more="Nothing of the key is stored, cached or logged. Azure takes `endpoint` as well; bedrock takes `key` and"
