@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.signing import Credentials
     from chalicelib.bedrock.wire import Wire
     from chalicelib.chat import Completion
+    from chalicelib.chat.shapes import TextCompletion
 
 _TASK: Final = (
     "You complete a text at a gap. The user's message holds what stands before the gap, and where there is one, what"
@@ -150,14 +151,21 @@ def explain_to_tenant(failure: AwsError | Unreachable) -> ServiceError:
     )
 
 
-def text_completion(completion: Completion) -> dict[str, object]:
+def text_completion(completion: Completion) -> TextCompletion:
     """Return a completion as OpenAI's older API has it."""
-    choice = {"text": completion.content, "index": 0, "logprobs": None, "finish_reason": completion.finish_reason}
+    usage = completion.usage
     return {
         "id": completion.id,
         "object": "text_completion",
         "created": completion.created,
         "model": completion.model,
-        "choices": [choice],
-        "usage": completion.usage.model_dump(),
+        "choices": [
+            {"text": completion.content, "index": 0, "logprobs": None, "finish_reason": completion.finish_reason}
+        ],
+        "usage": {
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.total_tokens,
+            "prompt_tokens_details": dict(usage.prompt_tokens_details),
+        },
     }

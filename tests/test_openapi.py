@@ -69,6 +69,7 @@ PUBLISHED = {
     "count_message_tokens",
     "create_embeddings",
     "assemble_chat",
+    "create_completion",
 }
 """Generated clients make method names of them."""
 

@@ -178,3 +178,53 @@ class AssembledChat(TypedDict):
 
     messages: list[dict[str, Any]]
     """The operator's prompt, the material under its names, and the chat's own messages."""
+
+
+@_shape
+class CompletionChoice(TypedDict):
+    """What fills the gap, or more of it."""
+
+    text: str
+    """The text."""
+    index: int
+    """Its number."""
+    finish_reason: FinishReason | None
+    """Why it ended; null in a stream that goes on."""
+    logprobs: None
+    """Not told."""
+
+
+@_shape
+class TextCompletion(TypedDict):
+    """A text whose gap is filled, as OpenAI's older API has it."""
+
+    id: str
+    """The answer's id."""
+    object: Literal["text_completion"]
+    """The kind of object."""
+    created: int
+    """When, in seconds since 1970."""
+    model: str
+    """The operator's model."""
+    choices: list[CompletionChoice]
+    """One choice."""
+    usage: TokenUsage
+    """What it cost of the tenant's tokens of this day."""
+
+
+@_shape
+class TextCompletionChunk(TypedDict):
+    """One event of a stream. The last one is the text `[DONE]`, and it follows a whole answer alone."""
+
+    id: str
+    """The answer's id, the same in every chunk."""
+    object: Literal["text_completion"]
+    """The kind of object."""
+    created: int
+    """When, in seconds since 1970."""
+    model: str
+    """The operator's model."""
+    choices: list[CompletionChoice]
+    """One choice; none in the chunk that holds the usage."""
+    usage: NotRequired[TokenUsage]
+    """With `stream_options.include_usage`, in the last chunk."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from chalicelib.bedrock.events import Events
     from chalicelib.builtin import BuiltInModel
+    from chalicelib.chat.shapes import TextCompletion
     from chalicelib.onboarding.limits import TokenLimit
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
@@ -99,7 +100,7 @@ class CompletionRoutes:
         """Add the route."""
         boundary.protected("POST", "/v1/completions", "completions:invoke", self.complete)
 
-    def complete(self, request: Request, caller: Caller) -> Reply | EventStream:
+    def complete(self, request: Request, caller: Caller) -> Reply[TextCompletion] | EventStream:
         """Fill a gap, whole or as it is made. Keys and connections that the request names are not read, and named."""
         if self._built_in is None:
             raise ServiceError(

@@ -150,6 +150,9 @@ class _Journey:
         material = {"context": [{"name": "orchard.txt", "text": "Apples, pears and plums."}]}
         chat = {"model": _NOVA, "messages": [{"role": "user", "content": "What grows there?"}], "rolecall": material}
         self._call("assemble_chat", "POST /v1/chat/completions/assembled", "With material", chat)
+        gap = {"prompt": "def add(a, b):\n    ", "suffix": "\n", "max_tokens": 24}
+        self._call("create_completion", "POST /v1/completions", "A gap in a function", gap)
+        self._call("create_completion", "POST /v1/completions", "As a stream", {**gap, "max_tokens": 8, "stream": True})
 
     def of_other_doors(self) -> None:
         """Ask Claude in Anthropic's words, and make vectors."""

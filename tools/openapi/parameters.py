@@ -70,5 +70,6 @@ ANSWER_HEADERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "Rolecall-AWS-Request-Id": ("AWS's id of the call that was made.", {"type": "string"}),
     "Rolecall-Provider-Request-Id": ("The provider's id of the call that was made.", {"type": "string"}),
     "Rolecall-Ignored-Fields": ("Fields of the body that were left out or changed, by name.", {"type": "string"}),
+    "Rolecall-Credential": ("Whose credentials were used: `operator`.", {"type": "string", "enum": ["operator"]}),
     "Content-Disposition": ("Names the file to save it as.", {"type": "string"}),
 }

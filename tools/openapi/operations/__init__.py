@@ -21,6 +21,7 @@ TAGS: Final = {
     "Verification": "Proof that a role lets this service in with its external ID, and nobody without it.",
     "Models": "What a connection, or a key, can call.",
     "Chats": "OpenAI's chats. With a connection they go to the customer's Bedrock, with a key to its provider.",
+    "Completions": "OpenAI's older completions, to fill a gap in a text: the operator's own model answers.",
     "Messages": "Anthropic's Messages, for Claude models.",
     "Embeddings": "OpenAI's embeddings, for Titan's and Cohere's models.",
     "Keys": "Keys that come with a request, instead of a role. They are never stored.",

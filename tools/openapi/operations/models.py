@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.chat import ChatRequest
-from chalicelib.chat.shapes import ChatChunk
+from chalicelib.chat.shapes import ChatChunk, TextCompletionChunk
+from chalicelib.routes.completions import CompletionRequest
 from chalicelib.routes.shapes import Error
 from tools.openapi import errors
 from tools.openapi.operation import Operation, Parameter, StreamEvent
@@ -62,7 +63,7 @@ OPERATIONS: Final = (
         "POST /v1/chat/completions/assembled",
         "assemble_chat",
         "Chats",
-        errors.TOKEN | errors.JSON,
+        errors.TOKEN | errors.JSON | {"unknown_field"},
         more="No model is called, and nothing is charged: it is for operators who write a prompt.",
         body=ChatRequest,
     ),
@@ -83,6 +84,29 @@ OPERATIONS: Final = (
         events=(
             StreamEvent(None, "More of the answer; the last one is the text `[DONE]`.", ChatChunk),
             StreamEvent(None, "The stream broke: no `[DONE]` follows.", Error),
+            StreamEvent("error", "The stream broke on our side: no `[DONE]` follows.", Error),
+        ),
+    ),
+    Operation(
+        "POST /v1/completions",
+        "create_completion",
+        "Completions",
+        errors.STORED
+        | errors.JSON
+        | errors.AWS
+        | {
+            "unsupported_parameter",
+            "completions_not_configured",
+            "completion_tokens_used_up",
+            "built_in_model_unavailable",
+        },
+        more="The operator's own model answers, on the operator's account, within a day's tokens for each tenant.",
+        body=CompletionRequest,
+        answer_headers=("Rolecall-Ignored-Fields", "Rolecall-Credential"),
+        events=(
+            StreamEvent(None, "More of the text; the last one is the text `[DONE]`.", TextCompletionChunk),
+            StreamEvent(None, "The stream broke: no `[DONE]` follows.", Error),
+            StreamEvent("error", "The stream broke on our side: no `[DONE]` follows.", Error),
         ),
     ),
 )
