@@ -105,7 +105,7 @@ WHAT_TO_DO: Final = {
     "upstream_timeout": "Ask for less, or stream the answer.",
     "service_unavailable": "Try again after `Retry-After`.",
     "unrecognised": "Tell the operator the `request_id`.",
-    "completions_not_configured": "Use `POST /v1/chat/completions`, or ask the operator to set a model for completions.",
+    "completions_not_configured": "Use `POST /v1/chat/completions`, or ask the operator for a model.",
     "completion_tokens_used_up": "Ask for less, or wait until midnight (UTC).",
     "built_in_model_unavailable": "Tell the operator the `request_id`.",
     "service_credentials_invalid": "The operator looks at the service's own role.",
