@@ -51,6 +51,7 @@ WHAT_TO_DO: Final = {
     "connection_changed": "Get the connection again, and repeat the change if it is still wanted.",
     "connection_expired": "Create a new connection.",
     "verification_running": "Wait for it to end; `Retry-After` says how long at most.",
+    "too_many_connections": "Use the connections that there are, or wait until midnight (UTC).",
     "too_many_verifications": "Wait as long as `Retry-After` says.",
     "idempotency_key_reused": "Use a new key for each new connection.",
     "connection_required": "Create and verify a connection, or send a key.",

@@ -79,6 +79,7 @@ CREDENTIAL: Final = frozenset(
         "unknown_region",
         "partition_mismatch",
         "no_fips_endpoint",
+        "too_many_key_checks",
         "connection_required",
         "connection_ambiguous",
         "connection_not_active",

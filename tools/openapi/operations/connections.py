@@ -38,7 +38,7 @@ OPERATIONS: Final = (
         | errors.STRICT_JSON
         | errors.NO_ID
         | errors.SCOPE
-        | {"invalid_account_id", "placeholder", "own_account_role", "idempotency_key_reused"},
+        | {"invalid_account_id", "placeholder", "own_account_role", "idempotency_key_reused", "too_many_connections"},
         more="It is pending, and ends after 48 hours if it is never verified. With `account_id` the documents name the"
         " role's ARN beforehand.",
         parameters=(IDEMPOTENCY_KEY,),
@@ -91,7 +91,11 @@ OPERATIONS: Final = (
         f"POST {_ONE}/rotation",
         "start_rotation",
         _TAG,
-        errors.STORED | errors.ONE | errors.NO_ID | errors.WRITE | {"connection_revoked", "rotation_not_possible"},
+        errors.STORED
+        | errors.ONE
+        | errors.NO_ID
+        | errors.WRITE
+        | {"connection_revoked", "rotation_not_possible", "too_many_connections"},
         more="The documents then name both; the old one is in use until a verification has passed with the new one.",
         parameters=(CONNECTION_ID,),
         answer_headers=("ETag",),
