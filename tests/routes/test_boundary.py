@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from sandbox.world import World
 
-PUBLIC = {("GET", "/health"), ("GET", "/"), ("GET", "/wizard/{version}/{file}")}
+PUBLIC = {
+    ("GET", "/health"),
+    ("GET", "/"),
+    ("GET", "/wizard/{version}/{file}"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/{file}"),
+}
 SCOPES = {
     ("GET", "/v1/setup"): "connections:read",
     ("POST", "/v1/connections"): "connections:write",

@@ -76,7 +76,7 @@ def test_an_example_is_copied_as_it_is(page: Page) -> None:
     _open(page, CREATE)
     page.get_by_role("button", name="Copy body: For the whole of Bedrock").click()
 
-    assert page.locator("#announcer").inner_text() == "Copied."
+    page.locator("#announcer", has_text="Copied.").wait_for(state="attached")
     body = contract().document["paths"]["/v1/connections"]["post"]["requestBody"]
     example = body["content"]["application/json"]["examples"]["for_the_whole_of_bedrock"]["value"]
     assert json.loads(page.evaluate("navigator.clipboard.readText()")) == example
@@ -89,7 +89,7 @@ def test_an_example_is_copied_as_it_is(page: Page) -> None:
         ("/v1/keys", {"verify_key"}),
         ("If-Match", {"change_connection"}),
         ("corrected_trust_policy", {"lint_trust_policy"}),
-        ("too_many_key_checks", {"verify_key"}),
+        ("too_many_verifications", {"verify_connection"}),
         ("nothing of the sort", set()),
     ],
 )
