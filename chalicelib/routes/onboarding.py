@@ -144,14 +144,16 @@ class OnboardingRoutes:
         """Give all documents at once."""
         connection = self._find(request, caller)
         made = self._documents(connection)
-        row: dict[str, object] = {
+        row: shapes.ConnectionDocuments = {
             "external_id": made.external_id,
             "trust_policy": made.trust_policy,
             "permissions_policy": made.permissions_policy,
             "files": made.files,
         }
         link = quick_create_url(connection, connection.accepted_ids, self._settings.customer_templates)
-        return Reply(row if link is None else {**row, "quick_create_url": link})
+        if link is not None:
+            row["quick_create_url"] = link
+        return Reply(row)
 
     def document(self, request: Request, caller: Caller) -> Reply[str]:
         """Give one document, to download."""
