@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import boto3
+import botocore.session
 import urllib3
 from botocore.config import Config
 
@@ -41,6 +42,12 @@ class Address:
             aws_secret_access_key=self.secret_access_key,
             region_name=REGION,
         )
+
+    def service_session(self) -> botocore.session.Session:
+        """Return the same account's session as the service takes it."""
+        session = botocore.session.get_session()
+        session.set_credentials(self.access_key_id, self.secret_access_key)
+        return session
 
     def fields(self) -> dict[str, str]:
         """Return what another process makes the same address of."""

@@ -50,7 +50,7 @@ def make_app(address: Address, tokens: TokenRules) -> Chalice:
     )
     # The log's handler keeps the stream that was standard error when it was made.
     with contextlib.redirect_stderr(_nowhere()):
-        return create_app(Services(settings, session=address.session()))
+        return create_app(Services(settings, session=address.service_session()))
 
 
 @cache

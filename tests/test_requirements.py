@@ -50,8 +50,8 @@ def test_what_runs_is_what_was_locked() -> None:
     deployed, development = _pins("requirements.txt"), _pins("requirements-dev.txt")
 
     assert {name: development[name][0] for name in deployed} == {name: pin for name, (pin, _) in deployed.items()}
-    assert {name: version(name) for name in ("boto3", "pydantic", "pyjwt", "urllib3")} == {
-        name: deployed[name][0] for name in ("boto3", "pydantic", "pyjwt", "urllib3")
+    assert {name: version(name) for name in ("botocore", "pydantic", "pyjwt", "urllib3")} == {
+        name: deployed[name][0] for name in ("botocore", "pydantic", "pyjwt", "urllib3")
     }
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LIMIT: Final = 14 * 1000 * 1000
 """Octets. A larger package starts more slowly than promised; Lambda itself would take 50 MB."""
 BOTOCORE_SERVICES: Final = ("dynamodb", "sts")
-"""The services that boto3 is asked for; Bedrock is called without a client."""
+"""The services that botocore is asked for; Bedrock is called without a client."""
 _BOTOCORE_FILES: Final = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
 _OURS: Final = {
     ".css", ".html", ".ico", ".js", ".json", ".md", ".mjs", ".png", ".py", ".sh", ".svg", ".tf", ".txt", ".webmanifest",
@@ -30,7 +30,7 @@ _OURS: Final = {
 }  # fmt: skip
 """Kinds of file that our own folders may hold. Anything else there is not known to belong on a public function."""
 _DROPPED: Final = re.compile(
-    r"(^|/)__pycache__/|^bin/|^boto3/(data|examples)/"
+    r"(^|/)__pycache__/|^bin/"
     r"|\.dist-info/(RECORD|INSTALLER|REQUESTED|WHEEL|direct_url\.json|sboms/)|\.pyi$|(^|/)py\.typed$"
     r"|^botocore/data/[^/]+/[^/]+/examples-1\.json"
     # cffi's compiler and what it parses C with: cryptography was compiled, and needs _cffi_backend alone.

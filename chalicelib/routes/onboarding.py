@@ -80,8 +80,8 @@ class OnboardingRoutes:
         bodies.refuse_external_id(request)
         body = bodies.parse(request, CreateBody)
         new = body.connection(self._settings.service_role)
-        self._count_new_id(caller)
         require_endpoint(new.region, fips=self._settings.use_fips)
+        self._count_new_id(caller)
         connection = self._registry.create(caller.tenant, new, _actor(request, caller), _idempotency_key(request))
         return self._reply(connection, status=201)
 

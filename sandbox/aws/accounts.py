@@ -72,7 +72,7 @@ class Accounts:
     bedrock_key: str
     """A Bedrock API key of a user in the customer's account, who may call Bedrock and nothing else."""
 
-    def service_session(self, aws_url: str, region: str) -> boto3.Session:
+    def service_session(self, aws_url: str, region: str) -> botocore.session.Session:
         """Return a session of the service's role, renewed for as long as the sandbox runs; Lambda's is, too."""
         sts = self.operator.session(region).client("sts", endpoint_url=aws_url)
 
@@ -91,7 +91,7 @@ class Accounts:
         session._credentials = RefreshableCredentials.create_from_metadata(  # type: ignore[attr-defined]
             renew(), refresh_using=renew, method="sandbox"
         )
-        return boto3.Session(botocore_session=session, region_name=region)
+        return session
 
 
 def create_accounts(service_policy: Mapping[str, Any]) -> Accounts:
@@ -125,6 +125,11 @@ def create_accounts(service_policy: Mapping[str, Any]) -> Accounts:
 def attach_to_service(name: str, policy: Mapping[str, Any]) -> None:
     """Give the service's role one more policy."""
     iam_backends[SERVICE_ACCOUNT][PARTITION].put_role_policy(SERVICE_ROLE_NAME, name, json.dumps(policy))
+
+
+def detach_from_service(name: str) -> None:
+    """Take such a policy off again."""
+    iam_backends[SERVICE_ACCOUNT][PARTITION].delete_role_policy(SERVICE_ROLE_NAME, name)
 
 
 def _bedrock_key() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore
+import botocore.session
 import pytest
 from botocore.config import Config
 from chalice.test import Client
@@ -101,10 +102,16 @@ def test_a_region_without_such_an_endpoint_is_refused_and_not_called() -> None:
     assert refused.value.code == "no_fips_endpoint"
 
 
+def _keys() -> botocore.session.Session:
+    session = botocore.session.get_session()
+    session.set_credentials("x", "y")
+    return session
+
+
 def test_the_services_own_clients_use_them_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """STS and DynamoDB; and what the environment says of FIPS changes nothing in either direction."""
     monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "false")
-    keys = boto3.Session(aws_access_key_id="x", aws_secret_access_key="y")
+    keys = _keys()
     services = Services(replace(world.settings, use_fips=True, aws_endpoint=None), session=keys)
     assert services.sts("us-east-1").meta.endpoint_url == "https://sts-fips.us-east-1.amazonaws.com"
     assert services.dynamodb.meta.endpoint_url == "https://dynamodb-fips.us-east-1.amazonaws.com"
@@ -124,7 +131,7 @@ def test_a_connection_is_not_made_where_it_could_not_be_used(world: World) -> No
     """The administrator learns it from the form, not from a verification; nothing is stored."""
     services = Services(
         replace(world.settings, use_fips=True, aws_endpoint=None),
-        session=boto3.Session(aws_access_key_id="x", aws_secret_access_key="y"),
+        session=_keys(),
     )
     answer = Client(create_app(services)).http.post(
         "/v1/connections",
