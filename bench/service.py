@@ -43,11 +43,14 @@ class Context:
         return 900_000
 
 
+def settings_for(address: Address, tokens: TokenRules) -> Settings:
+    """Return what an operator would set, with the stub for AWS."""
+    return Settings(region=REGION, table_name=TABLE, service_role=SERVICE_ROLE, tokens=tokens, aws_endpoint=address.url)
+
+
 def make_app(address: Address, tokens: TokenRules) -> Chalice:
     """Return the app as app.py makes it. Its log is written as in production, to nowhere."""
-    settings = Settings(
-        region=REGION, table_name=TABLE, service_role=SERVICE_ROLE, tokens=tokens, aws_endpoint=address.url
-    )
+    settings = settings_for(address, tokens)
     # The log's handler keeps the stream that was standard error when it was made.
     with contextlib.redirect_stderr(_nowhere()):
         return create_app(Services(settings, session=address.service_session()))

@@ -1,10 +1,10 @@
-"""The rows, in order of their numbers. Another is added by naming it here; 7 and 9 are of the deployed zip."""
+"""The rows, in order of their numbers. Another is added by naming it here."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bench.rows import calls, chats, local_server, memory, models, sessions, streams, tenants
+from bench.rows import calls, chats, cold, local_server, memory, models, sessions, streams, tenants
 
 if TYPE_CHECKING:
     from bench.rows.row import Row
@@ -16,7 +16,9 @@ ROWS: Final[tuple[Row, ...]] = (
     streams.CPU,
     streams.FIRST_TOKEN,
     models.LIST,
+    cold.START,
     memory.PEAK,
+    cold.PACKAGE,
     sessions.ASSUMED,
     sessions.REFUSED,
     tenants.HELD,

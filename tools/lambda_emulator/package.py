@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chalicelib.settings import Settings
     from sandbox.world import World
 
 _REPOSITORY = Path(__file__).parent.parent.parent
@@ -34,15 +35,20 @@ def link_repository(directory: Path) -> Path:
     return directory
 
 
-def put_on_sandbox(directory: Path, world: World, **changes: object) -> dict[str, str]:
+def put_settings(directory: Path, settings: Settings) -> None:
+    """Add the module `sandboxed`, whose app has these settings: those of a local AWS, which no variable can give."""
+    shutil.copy(Path(__file__).with_name("sandboxed.py"), directory / "sandboxed.py")
+    told: dict[str, Any] = {**asdict(settings), "service_role": str(settings.service_role)}
+    del told["on_lambda"]
+    (directory / "sandboxed.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def put_on_sandbox(directory: Path, world: World, **changes: Any) -> dict[str, str]:
     """Add the module `sandboxed` to a package; returns the environment that its process needs.
 
     `changes` replace settings of the sandbox. The credentials are a session of the service's role, for an hour.
     """
-    shutil.copy(Path(__file__).with_name("sandboxed.py"), directory / "sandboxed.py")
-    settings: dict[str, Any] = {**asdict(world.settings), "service_role": str(world.settings.service_role), **changes}
-    del settings["on_lambda"]
-    (directory / "sandboxed.json").write_text(json.dumps(settings), encoding="utf-8")
+    put_settings(directory, replace(world.settings, **changes))
     session = world.accounts.service_session(world.aws.url, world.settings.region).get_credentials()
     keys = session.get_frozen_credentials() if session is not None else None
     if keys is None or keys.access_key is None or keys.secret_key is None:
