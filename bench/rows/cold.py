@@ -123,7 +123,7 @@ START: Final = Row(
         Target("process start to first chat, AssumeRole included, in our runtime loop: time ÷ raw boto3's", 2.0, 1.2),
         Target("the same in the managed runtime's own client", 2.0, 1.2),
     ),
-    "The deployed zip, unpacked, started as Lambda does and asked one chat; beside it a program with two boto3 clients.",
+    "The deployed zip, unpacked, started as Lambda does and asked one chat; beside it a program of two boto3 clients.",
     _start,
 )
 PACKAGE: Final = Row(
