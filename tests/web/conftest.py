@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from chalicelib.routes import create_app
+from chalicelib.services import Services
+from sandbox.gateway import LocalGateway
 from tests.web.person import Person
 
 if TYPE_CHECKING:
@@ -60,3 +64,20 @@ def visit(browser: Browser, world: World) -> Iterator[Callable[..., Person]]:
     for person in persons:
         person.leave()
     assert [trouble for person in persons for trouble in person.troubles] == []
+
+
+@pytest.fixture
+def elsewhere(world: World) -> Iterator[Callable[..., str]]:
+    """Serve the wizard with other settings; returns its address."""
+    gateways: list[LocalGateway] = []
+
+    def serve(**changes: Any) -> str:
+        settings = replace(world.settings, **changes)
+        session = world.accounts.service_session(world.aws.url, settings.region)
+        gateways.append(LocalGateway(create_app(Services(settings, session=session))))
+        gateways[-1].start()
+        return gateways[-1].url
+
+    yield serve
+    for gateway in gateways:
+        gateway.stop()

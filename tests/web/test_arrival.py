@@ -6,20 +6,16 @@ import re
 import subprocess
 import sys
 import urllib.parse
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import pytest
 from werkzeug.wrappers import Response
 
-from chalicelib.routes import create_app
-from chalicelib.services import Services
-from sandbox.gateway import LocalGateway
 from sandbox.loopback import LoopbackServer, QuietHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sandbox.world import World
     from tests.web.person import Person
@@ -132,23 +128,6 @@ def test_a_token_that_is_none_is_told_at_its_field(visit: Callable[..., Person])
 
         person.page.locator(".error", has_text=person.say(said)).wait_for()
         assert person.field("token.label").evaluate("field => field === document.activeElement")
-
-
-@pytest.fixture
-def elsewhere(world: World) -> Iterator[Callable[..., str]]:
-    """Serve the wizard with other settings; returns its address."""
-    gateways: list[LocalGateway] = []
-
-    def serve(**changes: Any) -> str:
-        settings = replace(world.settings, **changes)
-        session = world.accounts.service_session(world.aws.url, settings.region)
-        gateways.append(LocalGateway(create_app(Services(settings, session=session))))
-        gateways[-1].start()
-        return gateways[-1].url
-
-    yield serve
-    for gateway in gateways:
-        gateway.stop()
 
 
 @pytest.mark.parametrize("switched_on", [False, True])
