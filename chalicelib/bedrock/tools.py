@@ -33,6 +33,7 @@ class Names:
         self._allowed = allowed
         self._candidate = candidate or _like
         self._known: dict[str, str] = {}
+        self._next: dict[str, int] = {}
         self._taken = {one for one in taken if allowed.fullmatch(one)}
 
     def of(self, name: str) -> str:
@@ -41,19 +42,23 @@ class Names:
             self._taken.add(name)
             return name
         if name not in self._known:
-            self._known[name] = self._unused(name, 1)
+            self._known[name] = self._unused(name)
         return self._known[name]
 
     def added(self, name: str) -> str:
         """Return a name for something of ours, that nothing of the request's has: this one if it is free."""
         if name in self._taken:
-            return self._unused(name, 1)
+            return self._unused(name)
         self._taken.add(name)
         return name
 
-    def _unused(self, name: str, number: int) -> str:
+    def _unused(self, name: str) -> str:
+        first = self._candidate(name, 1)
+        # Names that become alike go on where the last one ended: from one on, each would try those of all before it.
+        number = self._next.get(first, 1)
         while (candidate := self._candidate(name, number)) in self._taken:
             number += 1
+        self._next[first] = number + 1
         self._taken.add(candidate)
         return candidate
 

@@ -100,8 +100,9 @@ def _kept(control: CacheControl | None, quirks: frozenset[Quirk]) -> list[dict[s
 def _parted(turn: dict[str, Any], quirks: frozenset[Quirk]) -> list[dict[str, Any]]:
     """Return a turn, or its results and the rest apart where the model refuses them together."""
     content = turn["content"]
-    results = [block for block in content if "toolResult" in block or "cachePoint" in block]
-    rest = [block for block in content if block not in results]
+    results = [block for block in content if _is_of_results(block)]
+    # By what a block is: looking for it among the results takes the square of how many there are.
+    rest = [block for block in content if not _is_of_results(block)]
     apart = Quirk.RESULTS_ALONE in quirks or (
         Quirk.NO_DOCUMENT_BESIDE_RESULTS in quirks and any("document" in block for block in rest)
     )
@@ -109,6 +110,10 @@ def _parted(turn: dict[str, Any], quirks: frozenset[Quirk]) -> list[dict[str, An
         return [turn]
     filler = {"role": "assistant", "content": [{"text": _FILLER}]}
     return [{"role": "user", "content": results}, filler, {"role": "user", "content": rest}]
+
+
+def _is_of_results(block: dict[str, Any]) -> bool:
+    return "toolResult" in block or "cachePoint" in block
 
 
 class _Blocks:
