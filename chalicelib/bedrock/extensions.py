@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _TIERS: Final = {"default": "default", "flex": "flex", "priority": "priority"}
 """OpenAI's service tiers by Converse's. `auto` is what happens when none is asked for."""
 
+_OF_FINDINGS: Final = frozenset({"action", "confidence", "filterStrength", "name", "type"})
+"""Texts of a guardrail's finding that say which rule it is of, and nothing of what was said."""
+
 
 def service_tier(asked: str | None) -> str | None:
     """Return Converse's word for a service tier; None for one that asks for nothing, or that it has not."""
@@ -71,7 +74,35 @@ def wants_extension(request: ChatRequest) -> bool:
 def answered_extension(answer: Mapping[str, Any]) -> dict[str, object]:
     """Return what Bedrock answers to them, under its own names. A trace may hold what was said: it goes into no log."""
     names = ("trace", "additionalModelResponseFields", "performanceConfig")
-    return {name: answer[name] for name in names if answer.get(name) is not None}
+    return {
+        name: _shown(answer[name]) if name == "trace" else answer[name]
+        for name in names
+        if answer.get(name) is not None
+    }
+
+
+def _shown(trace: object) -> object:
+    """Return a trace without what the guardrail kept from the answer: the model's own words, and those found in them.
+
+    `modelOutput` is the answer before the guardrail, and findings of `outputAssessments` repeat what they found (API
+    reference, GuardrailTraceAssessment and GuardrailPiiEntityFilter): asking for the trace would lead around it.
+    """
+    guardrail = trace.get("guardrail") if isinstance(trace, dict) else None
+    if not isinstance(trace, dict) or not isinstance(guardrail, dict):
+        return trace
+    told = {name: value for name, value in guardrail.items() if name != "modelOutput"}
+    if "outputAssessments" in told:
+        told["outputAssessments"] = _without_words(told["outputAssessments"])
+    return {**trace, "guardrail": told}
+
+
+def _without_words(value: object) -> object:
+    if isinstance(value, list):
+        return [_without_words(part) for part in value if not isinstance(part, str)]
+    if isinstance(value, dict):
+        kept = {name: part for name, part in value.items() if not isinstance(part, str) or name in _OF_FINDINGS}
+        return {name: _without_words(part) for name, part in kept.items()}
+    return value
 
 
 def _guardrail(

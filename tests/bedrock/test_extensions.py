@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from chalicelib.bedrock.converse import from_converse, to_converse
+from chalicelib.bedrock.events import Event
+from chalicelib.bedrock.stream import Chunks
 from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
 from tests.bedrock.converse_shape import hold
@@ -138,6 +141,46 @@ def test_a_trace_is_shown_to_who_asks(asked: Any, shown: Any) -> None:
     answer: Any = from_converse(ANSWER, completion_id="c", created=1, model="m", translation=translation).document()
 
     assert (answer.get("bedrock"), answer["service_tier"]) == (shown, "flex")
+
+
+KEPT_BACK = "the mill burnt down"
+MASKED: dict[str, Any] = {
+    "guardrail": {
+        "modelOutput": [KEPT_BACK],
+        "inputAssessment": {"gr0": {"wordPolicy": {"customWords": [{"match": "mill", "action": "NONE"}]}}},
+        "outputAssessments": {
+            "gr0": [
+                {"sensitiveInformationPolicy": {"piiEntities": [{"type": "NAME", "match": KEPT_BACK}]}},
+                {"automatedReasoningPolicy": {"findings": [{"noTranslations": {"texts": [KEPT_BACK]}}]}},
+            ]
+        },
+        "actionReason": "Guardrail masked.",
+    }
+}
+
+
+def test_a_trace_tells_nothing_of_what_the_guardrail_kept_back() -> None:
+    """The model's own words and what was masked in them stand in AWS's trace: asking for it would lead around it."""
+    asked = {"guardrailConfig": {"trace": "enabled_full"}}
+    translation = _translated(asked, OF_CONNECTION)
+    assert translation.extended
+    whole = from_converse(
+        {**ANSWER, "trace": MASKED}, completion_id="c", created=1, model="m", translation=translation
+    ).document()
+    chunks = Chunks(
+        completion_id="c", created=1, model="m", include_usage=False, tool_names={}, answer_tool=None, extended=True
+    )
+    events = [
+        Event("messageStart", {"role": "assistant"}),
+        Event("messageStop", {"stopReason": "guardrail_intervened"}),
+        Event("metadata", {"usage": {"inputTokens": 1, "outputTokens": 1}, "trace": MASKED}),
+    ]
+    streamed = "".join(chunks.lines(events))
+
+    for text in (json.dumps(whole), streamed):
+        assert KEPT_BACK not in text
+        for told in ('"match": "mill"', "Guardrail masked.", '"type": "NAME"'):
+            assert told in text
 
 
 @pytest.mark.parametrize(
