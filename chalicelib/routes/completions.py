@@ -42,6 +42,8 @@ _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
     "n": (None, 1), "best_of": (None, 1), "echo": (None, False), "logprobs": (None,),
 }  # fmt: skip
 """Fields that change the answer and are not built, with the values that ask for nothing."""
+_NOBODY_THERE: Final = frozenset({"dns", "connect", "tls"})
+"""Ways in which a call goes wrong before anybody has it."""
 _CREDENTIAL: Final = {"Rolecall-Credential": "operator"}
 
 
@@ -127,8 +129,8 @@ class CompletionRoutes:
             return self._streamed(model, body, gap, taken, request, headers, seconds, made)
         try:
             completion = model.fill(gap, seconds=seconds, **made)
-        except ServiceError:
-            taken.settle(0)
+        except ServiceError as error:
+            _give_back(taken, error)
             raise
         taken.settle(completion.usage.total_tokens)
         return Reply(text_completion(completion), headers=headers)
@@ -146,13 +148,24 @@ class CompletionRoutes:
     ) -> EventStream:
         try:
             events = model.stream(gap, seconds=seconds)
-        except ServiceError:
-            taken.settle(0)
+        except ServiceError as error:
+            _give_back(taken, error)
             raise
         usage = body.stream_options is not None and body.stream_options.include_usage is True
         chunks = TextChunks(model=model.model, include_usage=usage, **made)
         headers = {**headers, "Cache-Control": "no-store"}
         return EventStream(_lines(chunks, events, taken, request), headers, live=request.can_stream)
+
+
+def _give_back(taken: TakenTokens, error: ServiceError) -> None:
+    """Give back what was taken for a call that AWS refused, or never had.
+
+    Where the answer alone was lost or came broken, the model has made it at the operator's expense.
+    """
+    failure = error.__cause__
+    lost = isinstance(failure, Unreachable) and failure.kind not in _NOBODY_THERE
+    if not lost and error.code != "upstream_error":
+        taken.settle(0)
 
 
 def _credentials_named(request: Request) -> list[str]:

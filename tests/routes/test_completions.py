@@ -164,6 +164,24 @@ def test_a_call_that_fails_gives_its_tokens_back(world: World) -> None:
     assert service.post(GAP, "failing").status_code == 200
 
 
+LOST: dict[str, tuple[bool, dict[str, Any]]] = {
+    "too slow, whole": (False, {"kind": "slow", "seconds": 3}),
+    "silent, streamed": (True, {"kind": "silence", "after_events": 0}),
+}
+
+
+@pytest.mark.parametrize(("stream", "fault"), LOST.values(), ids=LOST)
+def test_a_call_whose_answer_was_lost_keeps_its_tokens(world: World, stream: bool, fault: dict[str, Any]) -> None:
+    """The model may have answered, at the operator's expense: whoever makes calls time out had them for nothing."""
+    service = _Service(world, completions_daily_tokens=700, stream_max_seconds=1)
+    operation = "ConverseStream" if stream else "Converse"
+    world.aws.faults.add({"service": "bedrock-runtime", "operation": operation, "times": 3, **fault})
+    asked = {**GAP, "max_tokens": 200, "stream": stream}
+    statuses = [service.post(asked, f"lost-{stream}").status_code for _ in range(2)]
+
+    assert statuses == [502, 429]
+
+
 def test_without_a_model_it_says_so(world: World) -> None:
     """501, for who may ask; who may not learns nothing of it."""
     service = _Service(world, built_in_model=None, completions_daily_tokens=None)
