@@ -70,6 +70,8 @@ function endSession() {
 
 /** A token has come, and the service has said whose it is: the person at the page is asked. */
 function toConfirm(token, answer, fromLink) {
+  // Nothing changes under the finger of whoever is about to say yes: the first question stands until it is answered.
+  if (waiting?.name === "confirm") return;
   const before = waiting;
   waiting = {
     name: "confirm", answer, fromLink,
@@ -100,8 +102,6 @@ async function arrived(token, fromLink) {
 }
 
 async function fromOpener(token) {
-  // Nothing changes under the finger of whoever is about to confirm.
-  if (waiting?.name === "confirm") return;
   if (!session.isConfirmed()) {
     await arrived(token, false);
     return;

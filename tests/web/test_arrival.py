@@ -89,6 +89,25 @@ def test_a_link_during_work_takes_nobodys_place_unseen(visit: Callable[..., Pers
     assert name in alice.page.url
 
 
+def test_a_question_is_not_exchanged_before_the_answer(visit: Callable[..., Person]) -> None:
+    """Whoever holds this window can send it to another token's link at the moment of the click on “yes”.
+
+    So the first question stands until it is answered, and what comes meanwhile is dropped.
+    """
+    mallory, alice = visit(subject="mallory"), visit(subject="alice")
+    alice.go()
+    alice.field("token.label").fill(alice.token)
+    alice.button("token.go").click()
+    alice.title("confirm.title")
+    with alice.page.expect_response("**/v1/setup"):
+        alice.page.evaluate("token => { location.hash = `#token=${token}`; }", mallory.token)
+    alice.page.wait_for_timeout(300)
+
+    assert alice.page.locator("#tenant").text_content() == alice.tenant
+    assert "token" not in alice.page.url
+    alice.confirm()
+
+
 def test_a_token_in_a_link_leaves_the_address_and_stays_in_memory(visit: Callable[..., Person]) -> None:
     """On the loopback a link may carry a token. Nothing keeps it: no address, storage, field or history."""
     person = visit()
