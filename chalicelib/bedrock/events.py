@@ -160,6 +160,9 @@ class Events:
             self._room.clear()
             while self._pieces.qsize() > _AHEAD // 2 and not self._closed.is_set():
                 self._room.wait(1.0)
+                if self._clock() > self._deadline:
+                    # Nobody takes anything any more: a client that went before the first line closes nothing either.
+                    self.close()
         if not self._closed.is_set():
             self._pieces.put(piece)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.errors import ServiceError
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
 _AHEAD: Final = 64
 """Chunks read ahead of a slow client; then the provider waits, and the memory does not grow."""
 
+LONGEST_SECONDS: Final = 900.0
+"""No stream is longer: Lambda ends every invocation by then (its guide, "Lambda quotas")."""
+
 
 class ReadAhead:
     """The chunks of a stream, read by a thread of their own. Iterate over it once; `close` when done, in whatever way.
 
-    The thread alone touches the chunks: a generator can't be closed while another thread is in it.
+    The thread alone touches the chunks: a generator can't be closed while another thread is in it. It ends after
+    `seconds` at the latest: an answer that nobody came to fetch is not closed either, as its client had gone before.
     """
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: ChatStream, seconds: float = LONGEST_SECONDS) -> None:
         self._stream = stream
+        self._end = time.monotonic() + seconds
         self._read: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue(_AHEAD)
         self._closed = threading.Event()
         self._ready: list[dict[str, Any]] = []
@@ -43,6 +49,8 @@ class ReadAhead:
             try:
                 chunk = self._taken(seconds)
             except queue.Empty:
+                if self._closed.is_set():
+                    raise ServiceError("upstream_timeout", "The answer took longer than a stream may.") from None
                 yield None
                 continue
             if chunk is None:
@@ -82,5 +90,7 @@ class ReadAhead:
             try:
                 self._read.put(what, timeout=1.0)
             except queue.Full:
+                if time.monotonic() > self._end:
+                    self.close()
                 continue
             return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,24 +34,24 @@ def event(name: str, body: object) -> bytes:
 
 
 @pytest.fixture
-def stream() -> Iterator[Callable[[str, Iterable[bytes]], Events]]:
+def stream() -> Iterator[Callable[..., Events]]:
     """Give a function that has a far side send pieces, under a header that says how, and returns the stream of them."""
     listening = socket.create_server(("127.0.0.1", 0))
     begun: list[Events] = []
 
     def send(framing: str, pieces: Iterable[bytes]) -> None:
         connection, _ = listening.accept()
-        with connection:
+        with connection, suppress(ConnectionError):
             connection.recv(65536)
             connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
             for piece in pieces:
                 connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == CHUNKED else piece)
             connection.sendall(b"0\r\n\r\n" if framing == CHUNKED else b"")
 
-    def start(framing: str, pieces: Iterable[bytes]) -> Events:
+    def start(framing: str, pieces: Iterable[bytes], seconds: float = 100.0) -> Events:
         threading.Thread(target=send, args=(framing, pieces), daemon=True).start()
         wire = Wire(endpoint=f"http://127.0.0.1:{listening.getsockname()[1]}")
-        arguments: dict[str, Any] = {"model": "m", "body": {"messages": []}, "seconds": 100.0}
+        arguments: dict[str, Any] = {"model": "m", "body": {"messages": []}, "seconds": seconds}
         begun.append(wire.stream(CREDENTIALS, "us-east-1", CONVERSE_STREAM, **arguments))
         return begun[-1]
 
@@ -60,9 +62,7 @@ def stream() -> Iterator[Callable[[str, Iterable[bytes]], Events]]:
 
 
 @pytest.mark.parametrize("framing", [CHUNKED, UNTIL_CLOSE])
-def test_an_event_is_there_before_the_next_one_is_sent(
-    stream: Callable[[str, Iterable[bytes]], Events], framing: str
-) -> None:
+def test_an_event_is_there_before_the_next_one_is_sent(stream: Callable[..., Events], framing: str) -> None:
     """A first word must not wait for the second, however the far side marks the end of its body."""
     seen = threading.Event()
 
@@ -80,7 +80,7 @@ def test_an_event_is_there_before_the_next_one_is_sent(
     assert types == ["messageStart", "messageStop"]
 
 
-def test_a_slow_client_makes_the_far_side_wait(stream: Callable[[str, Iterable[bytes]], Events]) -> None:
+def test_a_slow_client_makes_the_far_side_wait(stream: Callable[..., Events]) -> None:
     """A client that reads nothing costs a bounded memory, and finds every event once it reads again."""
     whole, sent = 1500, 0
     large = event("contentBlockDelta", {"delta": {"text": "x" * 65000}})
@@ -101,10 +101,20 @@ def test_a_slow_client_makes_the_far_side_wait(stream: Callable[[str, Iterable[b
     assert sum(1 for _ in events.within(100)) == whole
 
 
+def test_a_stream_that_nobody_fetches_ends_with_its_time(stream: Callable[..., Events]) -> None:
+    """A client that goes before the first line leaves a generator that never began: closing it closes nothing."""
+    before = {thread for thread in threading.enumerate() if thread.name == "event-stream"}
+    large = event("contentBlockDelta", {"delta": {"text": "x" * 65000}})
+    events = stream(CHUNKED, itertools.repeat(large, 5000), seconds=2.0)
+    events.first()
+    [reader] = {thread for thread in threading.enumerate() if thread.name == "event-stream"} - before
+    reader.join(15)
+
+    assert not reader.is_alive()
+
+
 @pytest.mark.parametrize("payload", [b'{"a": 1} {}', b'{"a": 1}x', b"[1]", b'"text"', b"", b"{", b"\xff"])
-def test_an_event_that_is_no_json_object_breaks_the_stream(
-    stream: Callable[[str, Iterable[bytes]], Events], payload: bytes
-) -> None:
+def test_an_event_that_is_no_json_object_breaks_the_stream(stream: Callable[..., Events], payload: bytes) -> None:
     """What can't be read whole is not guessed at."""
     headers = {":message-type": "event", ":event-type": "contentBlockDelta"}
 
@@ -112,7 +122,7 @@ def test_an_event_that_is_no_json_object_breaks_the_stream(
         stream(CHUNKED, [frame(headers, payload)])
 
 
-def test_white_space_around_an_event_is_json_too(stream: Callable[[str, Iterable[bytes]], Events]) -> None:
+def test_white_space_around_an_event_is_json_too(stream: Callable[..., Events]) -> None:
     """RFC 8259 allows it."""
     headers = {":message-type": "event", ":event-type": "contentBlockDelta"}
 

@@ -95,3 +95,23 @@ def test_a_slow_client_does_not_fill_the_memory() -> None:
 
     assert reached < 100
     assert ended.wait(5)
+
+
+def test_an_answer_that_nobody_fetches_ends_by_itself() -> None:
+    """A client that goes before the first line leaves a generator that never began, and closing that runs nothing."""
+    ended = threading.Event()
+
+    def chunks() -> Iterator[dict[str, Any]]:
+        try:
+            while True:
+                yield {"n": 1}
+        finally:
+            ended.set()
+
+    ahead = ReadAhead(ChatStream(chunks(), lambda: None), seconds=0.2)
+    ahead.first()
+
+    assert ended.wait(10)
+    with pytest.raises(ServiceError) as told:
+        list(ahead.within(0.05))
+    assert told.value.code == "upstream_timeout"
