@@ -98,13 +98,14 @@ class Message(_CacheablePart):
     answer back sends them with it.
     """
 
+    # Lists are read up to their first mistake: 6 MB of mistakes take gigabytes to tell.
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[list[Part], Field(min_length=1)] | None = None
-    tool_calls: list[ToolCall] | None = None
+    content: Annotated[list[Part], Field(min_length=1, fail_fast=True)] | None = None
+    tool_calls: Annotated[list[ToolCall], Field(fail_fast=True)] | None = None
     tool_call_id: str | None = None
     name: str | None = None
     reasoning_content: str | None = None
-    thinking_blocks: list[ThinkingBlock] | None = None
+    thinking_blocks: Annotated[list[ThinkingBlock], Field(fail_fast=True)] | None = None
     function_call: Any = None
     audio: Any = None
 

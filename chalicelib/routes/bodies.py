@@ -28,6 +28,7 @@ _DEEPEST_CHAT: Final = 200
 """Schemas of tools are nested; what was read can still be written from any place of this program."""
 _LONGEST_NAME: Final = 1000
 
+_MOST_ERRORS: Final = 1000
 _STRANGE_NUMBER: Final = re.compile(rb"NaN|Infinity|[0-9][eE][+]?[0-9]{3}")
 
 M = TypeVar("M", bound=BaseModel)
@@ -195,6 +196,9 @@ _TYPE_ERRORS: Final = {
 
 
 def _first_error(error: ValidationError) -> ServiceError:
+    if error.error_count() > _MOST_ERRORS:
+        # pydantic tells all of them or none, and each takes a kilobyte.
+        return ServiceError("invalid_value", f"More than {_MOST_ERRORS} things are wrong with the body.")
     details = error.errors(include_url=False, include_context=False, include_input=False)[0]
     param = ".".join(str(part) for part in details["loc"]) or None
     kind = details["type"]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+
+from chalicelib.chat import ChatRequest
+from chalicelib.errors import ServiceError
+from chalicelib.routes.bodies import validate
 
 if TYPE_CHECKING:
     from tests.far_customer import Onboarding
@@ -80,3 +85,27 @@ def test_octets_that_are_no_json_are_refused(tenant: Onboarding, octets: bytes) 
     answer = tenant.api.call("POST", PATH, raw=octets)
 
     assert (answer.status, answer.error["code"]) == (400, "invalid_json")
+
+
+MANY: Final = 100_000
+MISTAKES: Final[dict[str, tuple[dict[str, Any], str, str | None]]] = {
+    "parts": ({"messages": [{"role": "user", "content": [1] * (4 * MANY)}]}, "invalid_type", "messages.0.content.0"),
+    "calls": (
+        {"messages": [{"role": "assistant", "tool_calls": [{}] * (4 * MANY)}]},
+        "missing_field",
+        "messages.0.tool_calls.0.id",
+    ),
+    "fields": ({"messages": [HI], "bedrock": dict.fromkeys(map(str, range(MANY)), 1)}, "invalid_value", None),
+}
+
+
+@pytest.mark.parametrize(("more", "code", "param"), MISTAKES.values(), ids=MISTAKES)
+def test_a_body_of_mistakes_is_not_told_mistake_by_mistake(more: dict[str, Any], code: str, param: str | None) -> None:
+    """The first one is: 6 MB of them took gigabytes, more than Lambda gives the process that others' chats are in."""
+    octets = json.dumps({"model": MODEL, **more}).encode()
+    started = time.process_time()
+    with pytest.raises(ServiceError) as refused:
+        validate(octets, ChatRequest)
+
+    assert (refused.value.code, refused.value.param) == (code, param)
+    assert time.process_time() - started < 1.2
