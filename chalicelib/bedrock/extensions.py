@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from chalicelib.chat import BedrockFields, ChatRequest
 
 _TIERS: Final = {"default": "default", "flex": "flex", "priority": "priority"}
 """OpenAI's service tiers by Converse's. `auto` is what happens when none is asked for."""
 
+_WITHOUT_WORDS: Final = frozenset({"/stop_sequence"})
+"""Paths into a model's answer that lead to nothing which it said: a stop sequence is the request's own."""
 _OF_FINDINGS: Final = frozenset({"action", "confidence", "filterStrength", "name", "type"})
 """Texts of a guardrail's finding that say which rule it is of, and nothing of what was said."""
 
@@ -54,6 +56,7 @@ def extensions(request: ChatRequest, guardrail: Mapping[str, str] | None, fields
         made["additionalModelRequestFields"] = {**own, **fields}
     if asked is not None:
         if asked.additionalModelResponseFieldPaths:
+            _require_no_words(asked.additionalModelResponseFieldPaths, guardrail)
             made["additionalModelResponseFieldPaths"] = asked.additionalModelResponseFieldPaths
         if asked.performanceConfig is not None:
             made["performanceConfig"] = asked.performanceConfig.model_dump()
@@ -103,6 +106,17 @@ def _without_words(value: object) -> object:
         kept = {name: part for name, part in value.items() if not isinstance(part, str) or name in _OF_FINDINGS}
         return {name: _without_words(part) for name, part in kept.items()}
     return value
+
+
+def _require_no_words(paths: Sequence[str], guardrail: Mapping[str, str] | None) -> None:
+    """Raise `invalid_value` for a path into the model's own answer, which nobody promises that a guardrail has read."""
+    if guardrail is not None and not set(paths) <= _WITHOUT_WORDS:
+        raise ServiceError(
+            "invalid_value",
+            "With a guardrail on the connection no request has more of the model's own answer than its stop sequence.",
+            param="bedrock.additionalModelResponseFieldPaths",
+            fix=f"Ask for {', '.join(sorted(_WITHOUT_WORDS))} alone.",
+        )
 
 
 def _guardrail(

@@ -91,6 +91,18 @@ def test_the_guardrail_of_the_connection_stays() -> None:
         assert refused.value.code == "invalid_value"
 
 
+@pytest.mark.parametrize("path", ["/content", "/content/0/text", "/stop_sequence/../content", "/"])
+def test_no_path_leads_around_the_connections_guardrail(path: str) -> None:
+    """Converse gives fields of the model's own answer, and AWS says nowhere that its guardrail has read those."""
+    with pytest.raises(ServiceError) as refused:
+        _translated({"additionalModelResponseFieldPaths": ["/stop_sequence", path]}, OF_CONNECTION)
+
+    assert refused.value.param == "bedrock.additionalModelResponseFieldPaths"
+    for guardrail, asked in ((None, path), (OF_CONNECTION, "/stop_sequence")):
+        body = _translated({"additionalModelResponseFieldPaths": [asked]}, guardrail).body
+        assert body["additionalModelResponseFieldPaths"] == [asked]
+
+
 def test_a_guardrail_has_a_name_and_a_version() -> None:
     """Half of it would be refused by AWS in words about its own request."""
     with pytest.raises(ServiceError) as refused:
