@@ -130,6 +130,8 @@ class ChatDelta(TypedDict):
     """More of the calls: `index`, and in the first part of a call `id`, `type` and the function's name."""
     reasoning_content: NotRequired[str]
     """More of what the model thinks aloud."""
+    thinking_blocks: NotRequired[list[dict[str, str]]]
+    """The same with its signature, once a block of it is whole."""
 
 
 @_shape
@@ -166,6 +168,8 @@ class ChatChunk(TypedDict):
     """One choice; none in the chunk that holds the usage."""
     usage: NotRequired[TokenUsage | None]
     """With `stream_options.include_usage`: null, and in the last chunk the tokens."""
+    bedrock: NotRequired[dict[str, Any]]
+    """What Bedrock tells besides."""
     system_fingerprint: NotRequired[str | None]
     """The provider's, where it gives one."""
     service_tier: NotRequired[str | None]

@@ -361,10 +361,16 @@ def test_bad_aws_keys_are_the_callers_own_fault(world: World, api: Api) -> None:
 
 def test_half_a_character_is_passed_on_as_it_came(world: World, start: Start) -> None:
     """Streams cut characters in two, as escapes. No half has UTF-8; together they are what was said."""
-    halves = [{"choices": [{"index": 0, "delta": {"content": half}, "finish_reason": "stop"}]} for half in PUPPY]
+    head: dict[str, Any] = {"id": "c", "created": 1, "model": "gpt-4o"}
+    chunk = head | {"object": "chat.completion.chunk"}
+    halves = [
+        {**chunk, "choices": [{"index": 0, "delta": {"content": half}, "finish_reason": "stop"}]} for half in PUPPY
+    ]
     streamed = "".join(f"data: {json.dumps(half)}\n\n" for half in halves) + "data: [DONE]\n\n"
     choice = {"index": 0, "message": {"role": "assistant", "content": PUPPY[0]}, "finish_reason": "stop"}
-    far = start(Step(body=streamed.encode()), Step(body=json.dumps({"choices": [choice]}).encode()))
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    whole_answer = head | {"object": "chat.completion", "choices": [choice], "usage": usage}
+    far = start(Step(body=streamed.encode()), Step(body=json.dumps(whole_answer).encode()))
     settings = replace(world.settings, local_addresses={"api.openai.com": far.url})
     session = world.accounts.service_session(world.aws.url, settings.region)
     gateway = LocalGateway(create_app(Services(settings, session=session)))

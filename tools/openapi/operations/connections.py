@@ -84,7 +84,7 @@ OPERATIONS: Final = (
         f"POST {_ONE}/removal",
         "prove_removal",
         _TAG,
-        errors.STORED | errors.ONE | {"connection_not_revoked"},
+        errors.STORED | errors.ONE | {"connection_not_revoked", "too_many_verifications"},
         parameters=(CONNECTION_ID,),
     ),
     Operation(
