@@ -289,8 +289,8 @@ class ModelDetails(TypedDict):
     """Bedrock: what it reads."""
     output_modalities: NotRequired[list[str]]
     """Bedrock: what it answers."""
-    streaming: NotRequired[bool]
-    """Bedrock: whether it answers in streams."""
+    streaming: NotRequired[bool | None]
+    """Bedrock: whether it answers in streams; null where AWS does not let that be asked."""
     lifecycle: NotRequired[str]
     """Bedrock: `ACTIVE` or `LEGACY`."""
     regions: NotRequired[list[str]]
