@@ -47,8 +47,6 @@ def deploy(
         encoding="utf-8",
     )
     address = accounts.upload(account, bucket, accounts.file_key(stage, final), final.read_bytes())
-    if choices.get("CUSTOMER_TEMPLATE_BUCKET"):
-        accounts.publish_templates(account, choices["CUSTOMER_TEMPLATE_BUCKET"], stage)
     parameters = chosen.stack_parameters(choices, bucket, key)
     proposed = stacks.propose(name, address, parameters, f"deploy-{secrets.token_hex(6)}")
     if proposed is None:
@@ -56,6 +54,13 @@ def deploy(
     if not confirm(proposed):
         stacks.withdraw(proposed)
         return None
+    if choices.get("CUSTOMER_TEMPLATE_BUCKET"):
+        # Not before the yes: customers create roles from what stands there.
+        try:
+            accounts.publish_templates(account, choices["CUSTOMER_TEMPLATE_BUCKET"], stage)
+        except Exception:
+            stacks.withdraw(proposed)
+            raise
     return stacks.carry_out(proposed)
 
 

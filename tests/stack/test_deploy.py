@@ -292,13 +292,21 @@ def test_the_roles_templates_are_put_where_customers_must_be_able_to_read_them(f
     """One for each region with Bedrock. moto looks at objects' ACLs alone, so all it can show is a closed bucket."""
     s3 = far.client("s3")
     s3.create_bucket(Bucket="templates")
+    settings = ENOUGH + "CUSTOMER_TEMPLATE_BUCKET=templates\n"
+    declined = far.deploy(typed="n\n", settings=settings)
+    assert (declined.returncode, declined.stderr) == (0, "")
+    # Customers create roles from what stands there: nothing is put there that nobody has said yes to.
+    assert "Contents" not in s3.list_objects_v2(Bucket="templates")
 
-    refused = far.deploy("--confirm", "yes", settings=ENOUGH + "CUSTOMER_TEMPLATE_BUCKET=templates\n")
+    refused = far.deploy("--confirm", "yes", settings=settings)
 
     assert "Customers can't read https://templates.s3.us-east-1.amazonaws.com/rolecall-prod/" in refused.stderr
     keys = {row["Key"] for row in s3.list_objects_v2(Bucket="templates")["Contents"]}
     assert {"rolecall-prod/customer-role-us-east-1.cfn.yaml", "rolecall-prod/customer-role-eu-west-1.cfn.yaml"} <= keys
     assert not [key for key in keys if "us-gov" in key]
+    # The change that was shown is taken back: another try begins anew.
+    stacks = far.client("cloudformation").list_stacks()["StackSummaries"]
+    assert {stack["StackStatus"] for stack in stacks} <= {"DELETE_COMPLETE"}
     assert far.client("lambda").list_functions()["Functions"] == []
 
 
