@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 # Made last when everything is installed; made anew when the lock changes.
 READY := $(VENV)/.ready
 PORT ?= 8000
+AWS_PORT ?= 8001
 STAGE ?=
 ARCH ?= arm64
 # The Python that Lambda will run; a 3.13 is looked for when none is named.
@@ -20,8 +21,8 @@ help: ## Show what can be made
 demo: $(READY) ## Play the whole journey in the terminal on the local AWS, then stay up (ONCE=1: end after it)
 	@$(BIN)/python -m sandbox.demo --port $(PORT) $(if $(ONCE),--once)
 
-serve: $(READY) ## Serve Rolecall on the local AWS and print its address and a token (PORT=8000)
-	@$(BIN)/python -m sandbox --port $(PORT)
+serve: $(READY) ## Serve Rolecall on the local AWS and print its address and a token (PORT=8000, AWS_PORT=8001)
+	@$(BIN)/python -m sandbox --port $(PORT) --aws-port $(AWS_PORT)
 
 test: $(READY) ## Run all tests (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -n auto $(ARGS)

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from sandbox.world import OTHER_TENANT, TENANT, World
@@ -36,20 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _invitation(world: World) -> str:
-    customer = world.accounts.customer
     return f"""Rolecall       {world.gateway.url}
 Local AWS      {world.aws.url}
 Wizard         {world.wizard()}
 
-Tenant {TENANT}:  export TOKEN={world.issuer.token(TENANT)}
-Tenant {OTHER_TENANT}: {world.issuer.token(OTHER_TENANT)}
+Tenant {TENANT}:
+  export URL={world.gateway.url} TOKEN={world.issuer.token(TENANT)}
 
-The customer's administrator, for the AWS CLI or boto3 (account {customer.account}):
-  export AWS_ENDPOINT_URL={world.aws.url} AWS_REGION={world.settings.region}
-  export AWS_ACCESS_KEY_ID={customer.access_key_id} AWS_SECRET_ACCESS_KEY={customer.secret_access_key}
+Tenant {OTHER_TENANT}, to see that it sees nothing of the other:
+  export OTHER_TOKEN={world.issuer.token(OTHER_TENANT)}
+
+The customer's administrator, for the AWS CLI or boto3 (account {world.accounts.customer.account}):
+{indent(world.exports(), "  ")}
 
 Try:
-  curl -s {world.gateway.url}/v1/setup -H "Authorization: Bearer $TOKEN"
+  curl -s $URL/v1/setup -H "Authorization: Bearer $TOKEN"
 
 Ctrl-C ends it; nothing is kept."""
 

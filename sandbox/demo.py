@@ -216,9 +216,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         terminal.title("8", "Over to you: open the wizard; the service stays up until you press Ctrl-C")
         terminal.field("Wizard", world.wizard())
-        terminal.field("Address", world.gateway.url)
-        terminal.field("Token", world.issuer.token(TENANT))
-        terminal.block(f'curl -s {world.gateway.url}/v1/connections -H "Authorization: Bearer $TOKEN"')
+        terminal.line("For a shell of your own; the AWS keys are the customer's administrator's, who creates roles:")
+        terminal.block(f"export URL={world.gateway.url} TOKEN={world.issuer.token(TENANT)}")
+        terminal.block(world.exports())
+        terminal.block('curl -s $URL/v1/connections -H "Authorization: Bearer $TOKEN"')
         _wait_for_interrupt()
     return 0
 

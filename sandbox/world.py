@@ -102,6 +102,18 @@ class World:
         """Return the wizard's address with a token: on the loopback it may come in the fragment, and leaves it."""
         return f"{self.gateway.url}/#token={self.issuer.token(TENANT)}"
 
+    def exports(self) -> str:
+        """Return shell lines that make the AWS CLI and boto3 the customer's administrator on the local AWS.
+
+        The region stands twice: boto3 and version 1 of the CLI read AWS_DEFAULT_REGION alone; version 2 reads both, and
+        AWS_REGION goes first.
+        """
+        customer, region = self.accounts.customer, self.settings.region
+        return (
+            f"export AWS_ENDPOINT_URL={self.aws.url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n"
+            f"export AWS_ACCESS_KEY_ID={customer.access_key_id} AWS_SECRET_ACCESS_KEY={customer.secret_access_key}"
+        )
+
     def description(self) -> dict[str, object]:
         """Return what programs need to drive the sandbox from outside."""
         customer = self.accounts.customer

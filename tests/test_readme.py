@@ -37,10 +37,21 @@ def test_the_commands_that_are_named_exist() -> None:
     assert {"demo", "serve", "test", "lint", "fix", "lock"} <= set(re.findall(r"make ([a-z]+)", helped))
 
 
-def test_the_files_that_are_linked_exist() -> None:
-    """No link of the README leads nowhere."""
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("http") or (ROOT / target).exists(), target
+DOCUMENTS = [
+    ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "policies/README.md")
+] + sorted((ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_files_that_are_linked_exist(document: Path) -> None:
+    """No link of a document leads nowhere, the headings behind # included."""
+    for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
+        name, _, heading = target.partition("#")
+        linked = document.parent / name if name else document
+        assert target.startswith("http") or linked.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, target
 
 
 def test_the_demo_plays_the_whole_journey() -> None:
@@ -141,6 +152,21 @@ def test_the_sandbox_can_be_driven_from_outside() -> None:
     assert program.returncode == 0
 
 
+def test_the_exported_lines_are_all_that_a_shell_needs(world: World) -> None:
+    """What `make serve` and the demo print makes plain boto3, without arguments, the customer's administrator."""
+    ask = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    done = subprocess.run(
+        ["bash", "-c", f'{world.exports()}\n"$0" -c "$1"', sys.executable, ask],
+        env={"PATH": "/usr/bin:/bin", "AWS_CONFIG_FILE": "/nowhere", "AWS_EC2_METADATA_DISABLED": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.stdout.startswith(world.accounts.customer.account), done.stderr
+
+
 @pytest.mark.parametrize("module", ["sandbox", "sandbox.demo", "chalicelib.trust"])
 def test_every_program_explains_itself(module: str) -> None:
     """`--help` says what a program is for."""
@@ -154,7 +180,7 @@ def test_every_program_explains_itself(module: str) -> None:
 def test_a_port_that_is_taken_is_told_as_such(world: World) -> None:
     """One line that says what to do, and no traceback."""
     port = world.gateway.url.rpartition(":")[2]
-    for module, more in (("sandbox", ["--aws-port", "0"]), ("sandbox.demo", [])):
+    for module, *more in (("sandbox", "--aws-port", "0"), ("sandbox.demo",)):
         done = subprocess.run(
             [sys.executable, "-m", module, "--port", port, *more],
             cwd=ROOT,
