@@ -141,7 +141,7 @@ class Offer:
         """Ask for JSON of a schema, and return what must be called for it."""
         param = "response_format.json_schema.schema"
         if wanted is None or wanted.schema_ is None:
-            raise ServiceError("missing_field", "This field is required.", param=param)
+            raise ServiceError("missing_field", f"{param}: This field is required.", param=param)
         schema = _object_schema(wanted.schema_, param)
         native = closed(schema, strict=bool(wanted.strict)) if Quirk.JSON_SCHEMA in self._quirks else None
         if native is not None:

@@ -95,7 +95,7 @@ class Parts:
                 "provider_key_incomplete",
                 f"A credential of {provider} needs {self.names[missing[0]]} as well.",
                 param=self.names[missing[0]],
-                fix=f"Send {', '.join(self.names[part] for part in parts)} together.",
+                fix=f"Send {' and '.join(self.names[part] for part in parts)}.",
             )
 
     def refuse(self, provider: str, *parts: str) -> None:

@@ -206,7 +206,10 @@ def _first_error(error: ValidationError) -> ServiceError:
     if not code:
         code = "invalid_type" if kind.endswith("_type") else "invalid_value"
         message = f"{details['msg']}."
-    return ServiceError(code, message, param=None if param is None else _shown(param))
+    if param is None:
+        return ServiceError(code, message)
+    # OpenAI's clients show the message alone when they raise: it has to say which field is meant.
+    return ServiceError(code, f"{_shown(param)}: {message}", param=_shown(param))
 
 
 def _shown(name: str) -> str:

@@ -107,7 +107,7 @@ def _base64(vector: Sequence[float]) -> str:
 def _read(document: Mapping[str, Any]) -> _Asked:
     for name in ("model", "input"):
         if document.get(name) is None:
-            raise ServiceError("missing_field", "This field is required.", param=name)
+            raise ServiceError("missing_field", f"{name}: This field is required.", param=name)
     model, encoding, size = document["model"], document.get("encoding_format"), document.get("dimensions")
     input_type = document.get("input_type")
     if not isinstance(model, str) or not 0 < len(model) <= _LONGEST_MODEL:

@@ -19,7 +19,7 @@ def embeddings(provider: OpenAiEmbeddings, name: str, document: dict[str, Any], 
     request.notes["provider"] = name
     for field in ("model", "input"):
         if document.get(field) is None:
-            raise ServiceError("missing_field", "This field is required.", param=field)
+            raise ServiceError("missing_field", f"{field}: This field is required.", param=field)
     model = document["model"]
     if not isinstance(model, str):
         raise ServiceError("invalid_type", "It must be the id of a model.", param="model")

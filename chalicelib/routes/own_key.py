@@ -73,7 +73,7 @@ def checked(body: dict[str, Any]) -> str:
     model, messages = body.get("model"), body.get("messages")
     for field, value in (("model", model), ("messages", messages)):
         if value is None:
-            raise ServiceError("missing_field", "This field is required.", param=field)
+            raise ServiceError("missing_field", f"{field}: This field is required.", param=field)
     if not isinstance(model, str) or not 0 < len(model) <= 2100:
         raise ServiceError("invalid_type", "Input should be a valid string.", param="model")
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):

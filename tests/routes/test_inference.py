@@ -161,6 +161,20 @@ def test_a_bad_chat_is_refused_at_its_place(api: Api, body: object, status: int,
     assert answer.error["type"] == "invalid_request_error"
 
 
+UNNAMED: list[tuple[dict[str, object], str]] = [
+    ({}, "model"),
+    ({**CHAT, "max_tokens": 0}, "max_tokens"),
+    ({**CHAT, "messages": [{"role": "nobody", "content": "x"}]}, "messages.0.role"),
+    ({**CHAT, "response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), UNNAMED)
+def test_the_text_alone_says_which_field_is_wrong(api: Api, body: object, field: str) -> None:
+    """OpenAI's clients show `message` and nothing else when they raise, so the field stands in it as well."""
+    assert api.post("/v1/chat/completions", body).error["message"].startswith(f"{field}: ")
+
+
 @pytest.mark.parametrize(
     ("raw", "status", "code"),
     [
