@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rolecall.runtime")
 
+_TAKEN_WITHIN: Final = 30.0
 _API: Final = "/2018-06-01/runtime/"
 _ERROR_TYPE: Final = "Lambda-Runtime-Function-Error-Type"
 _ERROR_BODY: Final = "Lambda-Runtime-Function-Error-Body"
@@ -33,9 +34,13 @@ class RuntimeApiError(Exception):
 
 
 class RuntimeApi:
-    """Lambda's side of the loop, over one connection that is kept."""
+    """Lambda's side of the loop, over one connection that is kept.
 
-    def __init__(self, address: str) -> None:
+    `taken_within` is how many seconds there are for one piece of a stream to be taken.
+    """
+
+    def __init__(self, address: str, *, taken_within: float = _TAKEN_WITHIN) -> None:
+        self._taken_within = taken_within
         # No timeout: the process is frozen while it waits for the next event.
         self._connection = HTTPConnection(address)
 
@@ -60,7 +65,11 @@ class RuntimeApi:
         self._report("POST", "init/error", as_json(error), {_ERROR_TYPE: f"Runtime.{error['errorType']}"})
 
     def stream(self, event: Message, head: bytes, body: Iterator[bytes]) -> None:
-        """Post an answer as it is made: each piece of `body` is one chunk. Raises OSError when Lambda hangs up."""
+        """Post an answer as it is made: each piece of `body` is one chunk.
+
+        Raises OSError when Lambda hangs up, or takes nothing for half a minute: whoever makes the pieces ends them in
+        time, but can't while one that nobody takes is being sent, and a slow reader would pay with our invocation.
+        """
         self._drop_if_closed()
         connection = self._connection
         connection.putrequest("POST", _API + _path(event, "response"), skip_accept_encoding=True)
@@ -74,6 +83,7 @@ class RuntimeApi:
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders()
+        connection.sock.settimeout(self._taken_within)
         failures: list[Exception] = []
         connection.send(b"%x\r\n%b\r\n" % (len(head), head))
         for piece in _until_failure(body, failures):
@@ -82,6 +92,9 @@ class RuntimeApi:
         connection.send(b"0\r\n" + b"".join(map(_trailers, failures)) + b"\r\n")
         reply = connection.getresponse()
         reply.read()
+        if connection.sock is not None:
+            # The question for the next event may wait for as long as Lambda likes.
+            connection.sock.settimeout(None)
         _require_accepted(reply.status, "a streamed answer")
 
     def drop(self) -> None:
