@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--connection", default="", help="an active connection of the token's tenant")
     parser.add_argument("--model", default="", help="a model that this connection can call")
     options = parser.parse_args(arguments)
+    if not options.url.startswith(("https://", "http://")):
+        print("Name the deployment's address: make smoke URL=https://...", file=sys.stderr)
+        return 2
     # Not an argument: a token on the command line is in the shell's history and in every list of processes.
     token = os.environ.get("ROLECALL_TOKEN", "")
     if not token:

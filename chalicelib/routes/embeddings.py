@@ -33,6 +33,7 @@ _LARGEST_ANSWER: Final = 5_500_000
 """Octets of vectors: what Lambda answers in one piece has 6 MB at most, and what was paid for should arrive."""
 _OCTETS: Final = {"float": 24.0, "base64": 16 / 3}
 """Of one number at most, in JSON with what is between two, and in base64."""
+_MODELS: Final = "embedding models of Titan and Cohere, or with a key of openai, google or azure to theirs"
 _KNOWN: Final = frozenset({"model", "input", "encoding_format", "dimensions", "input_type"})
 
 
@@ -66,7 +67,7 @@ class EmbeddingsRoutes:
         if key is not None and (key.provider == "azure" or key.provider in {"openai", "google"}):
             return own_embeddings.embeddings(self._own_keys.embeddings(key), key.provider, document, request)
         asked = _read(document)
-        account = self._accounts.of(request, caller, route="Titan's and Cohere's embedding models")
+        account = self._accounts.of(request, caller, route=_MODELS)
         place, model = account.place, account.model(bare_model(asked.model, "bedrock"))
         family = family_of(
             model.foundation_model_id

@@ -316,6 +316,7 @@ def test_a_key_of_a_provider_without_embeddings_is_sent_to_nobody(world: World) 
     answer = api.call("POST", "/v1/embeddings", {"model": "claude-x", "input": "a"}, headers=headers)
 
     assert (answer.status, answer.error["code"]) == (400, "provider_not_supported")
+    assert "openai, google or azure" in answer.error["message"], "whose keys would do"
 
 
 def test_the_guardrail_of_a_connection_goes_with_them(world: World) -> None:

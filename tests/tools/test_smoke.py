@@ -182,3 +182,16 @@ def test_the_token_does_not_go_on_the_command_line() -> None:
         check=False,
     )
     assert (done.returncode, "Set ROLECALL_TOKEN" in done.stderr) == (2, True)
+
+
+def test_a_forgotten_address_is_told_as_such() -> None:
+    """`make smoke` without URL names what is missing, in place of a table of failures."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.smoke", "--url", ""],
+        cwd=ROOT,
+        env={"ROLECALL_TOKEN": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, "make smoke URL=" in done.stderr) == (2, "", True)

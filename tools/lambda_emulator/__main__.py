@@ -82,20 +82,20 @@ def main() -> int:
             environ=dict(pair.partition("=")[::2] for pair in arguments.env),
             seconds=arguments.timeout,
         )
-        token = None
+        shell = ""
         if arguments.sandbox:
             from sandbox.world import TENANT, World  # noqa: PLC0415  only where a local AWS is asked for
 
             world = stack.enter_context(World())
-            token = world.issuer.token(TENANT)
+            shell = f"token: {world.issuer.token(TENANT)}\nthe customer's administrator:\n{world.exports()}"
             given = package.put_on_sandbox(root, world)
             function = dataclasses.replace(function, handler="sandboxed.app", environ={**given, **function.environ})
         api = from_app(function) if arguments.template is None else from_template(arguments.template)
         fleet = stack.enter_context(Fleet(function, arguments.processes))
         gateway = stack.enter_context(Gateway(fleet, api, arguments.port))
         print(gateway.url, flush=True)
-        if token is not None:
-            print(f"token: {token}", flush=True)
+        if shell:
+            print(shell, flush=True)
         try:
             signal.pause()
         except KeyboardInterrupt:
