@@ -195,6 +195,7 @@ def _xml_error(code: str, text: str) -> bytes:
 async def serve(state: State, *, ready: Callable[[str], None], ended: asyncio.Event) -> None:
     """Serve on any free port of the loopback until `ended`; `ready` is told the address."""
     server = await asyncio.get_running_loop().create_server(lambda: Connection(state), "127.0.0.1", 0)
-    async with server:
-        ready(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        await ended.wait()
+    ready(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    await ended.wait()
+    # Not `async with`: since Python 3.12 that waits for every client to hang up, and clients keep their connections.
+    server.close()
