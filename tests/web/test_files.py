@@ -184,9 +184,13 @@ def test_files_stay_small_enough_to_be_read() -> None:
 
 
 def test_all_of_it_is_light() -> None:
-    """A visitor's browser gets less than 120 kB for all of it in their language; packed, it is half that."""
-    served = {path.name: len(lean(path).encode()) for path in WEB.iterdir()}
+    """A visitor's browser gets less than 120 kB for all of it in their language; packed, it is half that.
+
+    The contract and its page are others' to open.
+    """
+    files = [path for path in WEB.iterdir() if path.is_file() and path.name != "openapi.json"]
+    served = {path.name: len(lean(path).encode()) for path in files}
     languages = [served.pop(path.name) for path in WEB.glob("??.js")]
 
     assert sum(served.values()) + max(languages) < 120_000
-    assert sum(len(gzip.compress(lean(path).encode())) for path in WEB.iterdir()) < 60_000
+    assert sum(len(gzip.compress(lean(path).encode())) for path in files) < 60_000

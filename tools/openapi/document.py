@@ -215,5 +215,9 @@ def _header(name: str) -> Json:
     return {"description": description, "schema": dict(schema)}
 
 
+_PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""RFC 9110's words, which Python has since 3.13: the document must not depend on who makes it."""
+
+
 def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
