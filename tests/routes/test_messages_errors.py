@@ -293,6 +293,7 @@ def test_a_session_that_aws_no_longer_takes_is_replaced_once(world: World, tenan
     """The role is assumed anew; refused again, it is no 401, which would send the caller looking for a fault."""
     operation = "InvokeModelWithResponseStream" if streamed else "InvokeModel"
     body = {**MESSAGE, "stream": streamed}
+    assert tenant.api.post("/v1/messages", MESSAGE).status == 200  # there is a session now
     _fault(world, operation, kind="error", code="ExpiredTokenException")
     world.aws.calls.clear()
     once = tenant.api.post("/v1/messages", body)
