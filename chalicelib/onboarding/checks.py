@@ -70,11 +70,6 @@ class Result:
     outcome: OutcomeWord
     findings: tuple[Finding, ...] = ()
 
-    @property
-    def as_expected(self) -> bool:
-        """Whether the outcome is the one that the check must have."""
-        return self.outcome == self.check.expected
-
 
 def verdict(results: Sequence[Result]) -> Verdict:
     """Return what the deciding checks say. Whatever is missing counts as inconclusive."""

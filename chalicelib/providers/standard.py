@@ -16,7 +16,6 @@ from chalicelib.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LISTED_AT: Final = "2026-11"
 _STANDARD: Final = re.compile(
     r"(ft:)?(gpt-3\.5-turbo(-16k)?|gpt-4|gpt-4-turbo|gpt-4o|gpt-4o-mini|gpt-4\.1(-mini|-nano)?|chatgpt-4o-latest)"
     r"(-\d{4}(-\d{2}-\d{2})?)?(-preview)?(:[\w:.-]*)?",
