@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable
 from chalicelib.errors import ServiceError
+from chalicelib.providers.answers import begun, whole
 from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
-from chalicelib.providers.failures import ProviderError, ended_early, error_of, explain, failed, probed, request_id_of
+from chalicelib.providers.failures import ProviderError, ended_early, explain, failed, probed, request_id_of
 from chalicelib.providers.foreign import identifier, known, number, rows, text
 from chalicelib.providers.message_stream import chunks
 from chalicelib.providers.messages import from_message, to_messages
-from chalicelib.providers.outgoing import Call, FixedHost, Received
+from chalicelib.providers.outgoing import Call, FixedHost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,14 +82,11 @@ class Anthropic:
         options = body.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         call = Call("anthropic", "chat", "POST", HOST, "/v1/messages", self._headers(), request, question.seconds)
+        secret = self._key.get_secret_value()
         try:
-            status, headers, pieces = self._outgoing.stream(call)
-            if status != 200:
-                received = Received(status, headers, b"".join(pieces))
-                raise error_of("anthropic", received, self._key.get_secret_value())
+            headers, pieces = begun(self._outgoing, call, secret)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        secret = self._key.get_secret_value()
         made = chunks(pieces, int(time.time()), include_usage=include_usage, secret=secret)
         return ChatStream(made, pieces.abort, changed, request_id_of(headers))
 
@@ -116,10 +114,7 @@ class Anthropic:
     ) -> Mapping[str, Any]:
         seconds = max(0.1, end - time.monotonic())
         call = Call("anthropic", operation, method, HOST, path, self._headers(), body, seconds)
-        received = self._outgoing.fetch(call)
-        if received.status != 200:
-            raise error_of("anthropic", received, self._key.get_secret_value())
-        document = received.document
+        document = whole(self._outgoing, call, self._key.get_secret_value()).document
         if not isinstance(document, dict):
             raise Unreachable("anthropic", operation, "cut", begun=True)
         return document

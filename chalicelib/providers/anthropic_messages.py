@@ -6,26 +6,25 @@ told as ours, because of a refused key Anthropic repeats parts.
 
 from __future__ import annotations
 
-import json
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.claude import with_preamble
 from chalicelib.bedrock.failures import Unreachable
+from chalicelib.providers.answers import begun, whole
 from chalicelib.providers.anthropic import HOST, VERSION, named
 from chalicelib.providers.base import ChatStream
-from chalicelib.providers.failures import ProviderError, ended_early, error_of, explain, read_error, request_id_of
-from chalicelib.providers.foreign import text
-from chalicelib.providers.message_stream import STATUSES
-from chalicelib.providers.outgoing import Call, Received
-from chalicelib.providers.sse import EventTooLongError, events
+from chalicelib.providers.failures import ProviderError, ended_early, explain, request_id_of
+from chalicelib.providers.message_stream import read_events
+from chalicelib.providers.outgoing import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from chalicelib.providers.base import Question
     from chalicelib.providers.credentials import ApiKey
-    from chalicelib.providers.outgoing import Outgoing
+    from chalicelib.providers.outgoing import Outgoing, Pieces
 
 _KIND: Final = re.compile(r"[a-z_]{1,50}", re.ASCII)
 _PASSED: Final = {
@@ -52,23 +51,20 @@ class AnthropicMessages:
 
     def stream(self, question: Question, headers: Mapping[str, str]) -> ChatStream:
         """Return the answer to a message as Anthropic's events. Raises `ServiceError`, as the events do."""
+        call = self._call("chat", "/v1/messages", question, headers)
+        secret = self._key.get_secret_value()
         try:
-            status, received, pieces = self._outgoing.stream(self._call("chat", "/v1/messages", question, headers))
-            if status != 200:
-                refusal = Received(status, received, b"".join(pieces))
-                raise error_of("anthropic", refusal, self._key.get_secret_value())
+            received, pieces = begun(self._outgoing, call, secret)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        made = documents(pieces, self._key.get_secret_value())
-        return ChatStream(made, pieces.abort, (), request_id_of(received))
+        return ChatStream(documents(pieces, secret), pieces.abort, (), request_id_of(received))
 
     def _whole(
         self, operation: str, path: str, question: Question, headers: Mapping[str, str]
     ) -> tuple[dict[str, Any], str]:
+        call = self._call(operation, path, question, headers)
         try:
-            received = self._outgoing.fetch(self._call(operation, path, question, headers))
-            if received.status != 200:
-                raise error_of("anthropic", received, self._key.get_secret_value())
+            received = whole(self._outgoing, call, self._key.get_secret_value())
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         if not isinstance(received.document, dict):
@@ -82,38 +78,9 @@ class AnthropicMessages:
         return Call("anthropic", operation, "POST", HOST, path, sent, body, question.seconds)
 
 
-def documents(pieces: Iterator[bytes], secret: str) -> Iterator[dict[str, Any]]:
-    """Yield a stream's events; raises `ServiceError` unless `message_stop` came.
-
-    `secret` is left out of an error wherever it is repeated.
-    """
-    try:
-        for name, data in events(pieces):
-            document = _object(data.replace(secret, "[left out]") if name == "error" else data)
-            if name == "error":
-                error = document.get("error")
-                kind = text(error, "type") if isinstance(error, dict) else ""
-                raise explain(read_error("anthropic", STATUSES.get(kind, 500), document))
+def documents(pieces: Pieces, secret: str) -> Generator[dict[str, Any], None, None]:
+    """Yield a stream's events; raises `ServiceError` unless `message_stop` came."""
+    with closing(read_events(pieces, secret)) as told:
+        for name, document in told:
             if _KIND.fullmatch(name):
                 yield {**document, "type": name}
-            if name == "message_stop":
-                return
-    except Unreachable as failure:
-        raise explain(failure) from failure
-    except EventTooLongError:
-        raise ended_early("anthropic") from None
-    finally:
-        close = getattr(pieces, "close", None)
-        if close is not None:
-            close()
-    raise ended_early("anthropic")
-
-
-def _object(data: str) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise ended_early("anthropic")
-    return document

@@ -1,54 +1,59 @@
-"""Anthropic's events become chunks of a chat. Source: Anthropic's API reference, "Streaming messages"."""
+"""Anthropic's events, and how they become chunks of a chat. Source: Anthropic's API reference, "Streaming messages"."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.bedrock.failures import Unreachable
+from chalicelib.providers.answers import events_of
 from chalicelib.providers.failures import LEFT_OUT, ended_early, explain, read_error
 from chalicelib.providers.foreign import number, text
 from chalicelib.providers.messages import REASONS, usage_of
-from chalicelib.providers.sse import EventTooLongError, events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
-STATUSES = {"overloaded_error": 529, "rate_limit_error": 429, "authentication_error": 401, "permission_error": 403}
+    from chalicelib.providers.outgoing import Pieces
+
+_STATUSES: Final = {
+    "overloaded_error": 529,
+    "rate_limit_error": 429,
+    "authentication_error": 401,
+    "permission_error": 403,
+}
 """Statuses of the errors that come within a stream, which has none."""
 
 
-def chunks(pieces: Iterator[bytes], created: int, *, include_usage: bool, secret: str) -> Iterator[dict[str, Any]]:
-    """Yield a stream's chunks; raises `ServiceError` unless `message_stop` came after a reason to stop.
+def read_events(pieces: Pieces, secret: str) -> Generator[tuple[str, dict[str, Any]], None, None]:
+    """Yield name and object of each event, `message_stop` being the last. Raises `ServiceError` unless that came.
 
     `secret` is left out of an error wherever it is repeated.
     """
-    state = _State(created)
-    try:
-        for name, data in events(pieces):
+    with closing(events_of("anthropic", pieces)) as told:
+        for name, data in told:
             document = _object(data.replace(secret, LEFT_OUT) if name == "error" else data)
             if name == "error":
                 error = document.get("error")
                 kind = text(error, "type") if isinstance(error, dict) else ""
-                raise explain(read_error("anthropic", STATUSES.get(kind, 500), document))
+                raise explain(read_error("anthropic", _STATUSES.get(kind, 500), document))
+            yield name, document
             if name == "message_stop":
-                if not state.stopped:
-                    break
-                if include_usage:
-                    yield state.chunk(None) | {"usage": usage_of(state.usage, state.output)}
                 return
+
+
+def chunks(pieces: Pieces, created: int, *, include_usage: bool, secret: str) -> Generator[dict[str, Any], None, None]:
+    """Yield a stream's chunks; raises `ServiceError` unless `message_stop` came after a reason to stop."""
+    state = _State(created)
+    with closing(read_events(pieces, secret)) as told:
+        for name, document in told:
             delta, reason = state.take(name, document)
             if delta is not None or reason is not None:
                 yield state.chunk(delta or {}, reason)
-    except Unreachable as failure:
-        raise explain(failure) from failure
-    except EventTooLongError:
-        raise ended_early("anthropic") from None
-    finally:
-        close = getattr(pieces, "close", None)
-        if close is not None:
-            close()
-    raise ended_early("anthropic")
+    if not state.stopped:
+        raise ended_early("anthropic")
+    if include_usage:
+        yield state.chunk(None) | {"usage": usage_of(state.usage, state.output)}
 
 
 class _State:
@@ -111,7 +116,7 @@ class _State:
         }
 
 
-def _object(data: str) -> Mapping[str, Any]:
+def _object(data: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

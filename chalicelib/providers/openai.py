@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable
 from chalicelib.errors import ServiceError
+from chalicelib.providers.answers import begun, events_of, whole
 from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
 from chalicelib.providers.failures import (
     LEFT_OUT,
     ProviderError,
     ended_early,
-    error_of,
     explain,
     failed,
     probed,
@@ -22,17 +23,16 @@ from chalicelib.providers.failures import (
     request_id_of,
 )
 from chalicelib.providers.foreign import number, rows
-from chalicelib.providers.outgoing import Call, Received
-from chalicelib.providers.sse import EventTooLongError, events
+from chalicelib.providers.outgoing import Call
 from chalicelib.providers.standard import may_be_gemini_chat
 from chalicelib.providers.surfaces import AZURE_DEPLOYMENTS, SURFACES, deployments, key_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from chalicelib.providers.base import Question
     from chalicelib.providers.credentials import ApiKey, AzureKey
-    from chalicelib.providers.outgoing import Outgoing
+    from chalicelib.providers.outgoing import Outgoing, Pieces, Received
     from chalicelib.providers.standard import ModelRule
 
 _LIST_SECONDS: Final = 20.0
@@ -104,15 +104,12 @@ class OpenAi:
         """Pass a chat on, and its chunks back as they come."""
         model, sent, dropped = self._prepared(question)
         call = self._call_of_chat(model, sent, question.seconds)
+        secret = self._key.get_secret_value()
         try:
-            status, headers, pieces = self._outgoing.stream(call)
-            if status != 200:
-                received = Received(status, headers, b"".join(pieces))
-                raise error_of(self._provider, received, self._key.get_secret_value())
+            headers, pieces = begun(self._outgoing, call, secret)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        made = chunks(self._provider, pieces, secret=self._key.get_secret_value())
-        return ChatStream(made, pieces.abort, dropped, request_id_of(headers))
+        return ChatStream(chunks(self._provider, pieces, secret=secret), pieces.abort, dropped, request_id_of(headers))
 
     def _prepared(self, question: Question) -> tuple[str, dict[str, Any], tuple[str, ...]]:
         """Return model, body and the names of fields that OpenAI's API does not have. Raises `ServiceError`."""
@@ -185,42 +182,31 @@ class OpenAi:
         return Call(self._provider, "chat", "POST", self._target, path, headers, body=body, seconds=seconds)
 
     def _fetch(self, call: Call) -> Received:
-        received = self._outgoing.fetch(call)
-        if received.status != 200:
-            raise error_of(self._provider, received, self._key.get_secret_value())
+        received = whole(self._outgoing, call, self._key.get_secret_value())
         if not isinstance(received.document, dict):
             raise Unreachable(self._provider, call.operation, "cut", begun=True)
         return received
 
 
-def chunks(provider: str, pieces: Iterator[bytes], *, secret: str) -> Iterator[dict[str, Any]]:
+def chunks(provider: str, pieces: Pieces, *, secret: str) -> Generator[dict[str, Any], None, None]:
     """Yield a stream's chunks; raises `ServiceError` unless every choice has finished and `[DONE]` was said.
 
     `secret` is left out of an error wherever it is repeated.
     """
-    begun: set[int] = set()
+    started: set[int] = set()
     finished: set[int] = set()
-    try:
-        for _, data in events(pieces):
+    with closing(events_of(provider, pieces)) as told:
+        for _, data in told:
             if data.strip() == "[DONE]":
-                if begun - finished or not finished:
-                    break
-                return
+                break
             chunk = _chunk(provider, data, secret)
             for choice in rows(chunk, "choices"):
-                begun.add(index := number(choice, "index") or 0)
+                started.add(index := number(choice, "index") or 0)
                 if choice.get("finish_reason"):
                     finished.add(index)
             yield chunk
-    except Unreachable as failure:
-        raise explain(failure) from failure
-    except EventTooLongError:
-        raise ended_early(provider) from None
-    finally:
-        close = getattr(pieces, "close", None)
-        if close is not None:
-            close()
-    raise ended_early(provider)
+    if started - finished or not finished:
+        raise ended_early(provider)
 
 
 def _chunk(provider: str, data: str, secret: str) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable
 from chalicelib.errors import ServiceError
-from chalicelib.providers.failures import ProviderError, ended_early, error_of, explain, request_id_of
+from chalicelib.providers.answers import whole
+from chalicelib.providers.failures import ProviderError, ended_early, explain, request_id_of
 from chalicelib.providers.foreign import rows
 from chalicelib.providers.outgoing import Call
 from chalicelib.providers.surfaces import SURFACES, key_header
@@ -55,9 +56,7 @@ class OpenAiEmbeddings:
         path = self._surface.path_of_embeddings(name)
         call = Call(self._provider, "embed", "POST", self._target, path, headers, {**sent, "model": name}, _SECONDS)
         try:
-            received = self._outgoing.fetch(call)
-            if received.status != 200:
-                raise error_of(self._provider, received, secret)
+            received = whole(self._outgoing, call, secret)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         document = received.document

@@ -6,12 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from urllib3 import HTTPResponse
 
 from chalicelib.errors import ServiceError
 from chalicelib.providers.anthropic_messages import documents
+from chalicelib.providers.outgoing import Pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 KEY = "no-form-of-a-key-4711"
 START = b'event: message_start\ndata: {"type": "message_start", "message": {"id": "1"}}\n\n'
@@ -19,28 +21,24 @@ NEW = b'event: something_new\ndata: {"type": "something_new", "a": "\\ud83d"}\n\
 STOP = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
 
 
-class Pieces:
+class Octets(Pieces):
     """Octets as they come, which know whether their connection was closed."""
 
     def __init__(self, *pieces: bytes) -> None:
-        self._pieces = iter(pieces)
         self.closed = False
+        super().__init__(self._given(pieces), HTTPResponse())
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        return next(self._pieces)
-
-    def close(self) -> None:
-        """Close it."""
-        self.closed = True
+    def _given(self, pieces: tuple[bytes, ...]) -> Generator[bytes, None, None]:
+        try:
+            yield from pieces
+        finally:
+            self.closed = True
 
 
 def test_events_go_on_as_they_came_and_end_with_the_last() -> None:
     """Also those that nobody knows today, torn anywhere; what comes after the end is nobody's."""
     octets = START + NEW + STOP + START
-    pieces = Pieces(*(octets[at : at + 7] for at in range(0, len(octets), 7)))
+    pieces = Octets(*(octets[at : at + 7] for at in range(0, len(octets), 7)))
     told = list(documents(pieces, KEY))
 
     assert [event["type"] for event in told] == ["message_start", "something_new", "message_stop"]
@@ -60,7 +58,7 @@ BROKEN = {
 @pytest.mark.parametrize("octets", BROKEN.values(), ids=BROKEN)
 def test_a_stream_without_its_end_is_an_error(octets: bytes) -> None:
     """Whoever listens is told, and the connection is closed."""
-    pieces = Pieces(octets)
+    pieces = Octets(octets)
     with pytest.raises(ServiceError):
         list(documents(pieces, KEY))
 
@@ -72,7 +70,7 @@ def test_an_error_is_ours_and_without_the_key() -> None:
     error = {"type": "error", "error": {"type": "overloaded_error", "message": f"{KEY} is too busy"}}
     octets = f"event: error\ndata: {json.dumps(error)}\n\n".encode()
     with pytest.raises(ServiceError) as raised:
-        list(documents(Pieces(START, octets), KEY))
+        list(documents(Octets(START, octets), KEY))
 
     assert raised.value.code == "service_unavailable"
     assert "too busy" in raised.value.message
@@ -83,14 +81,14 @@ def test_no_name_of_an_event_can_begin_another() -> None:
     """A name that is none is not passed on."""
     octets = b"event: a b\ndata: {}\n\nevent: error\x00\ndata: {}\n\n"
 
-    assert list(documents(Pieces(octets, STOP), KEY)) == [{"type": "message_stop"}]
+    assert list(documents(Octets(octets, STOP), KEY)) == [{"type": "message_stop"}]
 
 
 def test_who_stops_listening_closes_the_connection() -> None:
     """Between two events."""
-    pieces = Pieces(START, STOP)
+    pieces = Octets(START, STOP)
     told = documents(pieces, KEY)
     next(told)
-    told.close()  # type: ignore[attr-defined]  # a generator
+    told.close()
 
     assert pieces.closed

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from urllib3 import HTTPResponse
 
 from chalicelib.errors import ServiceError
 from chalicelib.providers import message_stream
 from chalicelib.providers.failures import clean, error_of, explain
 from chalicelib.providers.openai import chunks
-from chalicelib.providers.outgoing import Received
+from chalicelib.providers.outgoing import Pieces, Received
 from chalicelib.providers.sse import events
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-
-def _pieces(text: str, size: int = 7) -> Iterator[bytes]:
+def _pieces(text: str, size: int = 7) -> Pieces:
     octets = text.encode()
-    return (octets[at : at + size] for at in range(0, len(octets), size))
+    return Pieces((octets[at : at + size] for at in range(0, len(octets), size)), HTTPResponse())
 
 
 def _chunk(reason: str | None = None, index: int = 0) -> str:
