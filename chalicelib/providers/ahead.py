@@ -37,8 +37,12 @@ class ReadAhead:
         threading.Thread(target=self._work, name="read-ahead", daemon=True).start()
 
     def first(self) -> None:
-        """Wait for the first chunk, which stays the first of `within`. Raises what went wrong before it."""
-        chunk = self._taken(None)
+        """Wait for the first chunk, which stays the first of `within`. Raises what went wrong before it, and closes."""
+        try:
+            chunk = self._taken(None)
+        except ServiceError:
+            self.close()
+            raise
         if chunk is not None:
             self._ready.append(chunk)
 
@@ -81,9 +85,7 @@ class ReadAhead:
         except Exception:  # noqa: BLE001  whoever waits must learn that nothing comes any more
             self._hand_over(ServiceError("internal_error", "Something went wrong on our side."))
         finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
+            chunks.close()
 
     def _hand_over(self, what: dict[str, Any] | Exception | None) -> None:
         while not self._closed.is_set():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from chalicelib.errors import ServiceError
 
@@ -65,7 +65,7 @@ class ChatStream:
     it ends the call; `abort` ends it from another thread, under a read.
     """
 
-    chunks: Iterator[dict[str, Any]]
+    chunks: Generator[dict[str, Any], None, None]
     abort: Callable[[], None]
     changed: tuple[str, ...] = ()
     request_id: str = ""

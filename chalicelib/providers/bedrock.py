@@ -22,7 +22,7 @@ from chalicelib.providers.credentials import AwsKeys
 from chalicelib.providers.failures import ProviderRefusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from chalicelib.bedrock.catalog import Catalog
     from chalicelib.bedrock.converse import Translation
@@ -155,7 +155,7 @@ class Bedrock:
         translation = to_converse(request, preamble=question.preamble)
         return model, request, replace(translation, changed=(*ignored, *translation.changed))
 
-    def _chunks(self, made: Chunks, events: Events) -> Iterator[dict[str, Any]]:
+    def _chunks(self, made: Chunks, events: Events) -> Generator[dict[str, Any], None, None]:
         try:
             for line in made.lines(events.within(IDLE_SECONDS)):
                 if line not in {DONE, PING}:

@@ -91,11 +91,7 @@ def _stream(provider: Provider, question: Question, model: str, request: Request
 
     answer = provider.stream(question)
     ahead = ReadAhead(answer)
-    try:
-        ahead.first()
-    except ServiceError:
-        ahead.close()
-        raise
+    ahead.first()
     headers = {**_headers(answer.changed, answer.request_id), "Cache-Control": "no-store"}
     return EventStream(_events(ahead, model, request), headers, live=request.can_stream)
 

@@ -41,11 +41,7 @@ def _stream(answer: ChatStream, request: Request) -> EventStream:
     from chalicelib.providers.ahead import ReadAhead  # noqa: PLC0415  as the provider, loaded when a key has come
 
     ahead = ReadAhead(answer)
-    try:
-        ahead.first()
-    except ServiceError:
-        ahead.close()
-        raise
+    ahead.first()
     headers = {**_request_id(answer.request_id), "Cache-Control": "no-store"}
     return EventStream(with_errors(_lines(ahead), request), headers, live=request.can_stream)
 

@@ -12,7 +12,7 @@ from chalicelib.providers.ahead import ReadAhead
 from chalicelib.providers.base import ChatStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 class _Far:
@@ -24,7 +24,7 @@ class _Far:
         self._failure = failure
         self.stream = ChatStream(self._chunks(), self.go_on.set)
 
-    def _chunks(self) -> Iterator[dict[str, Any]]:
+    def _chunks(self) -> Generator[dict[str, Any], None, None]:
         try:
             yield {"n": 1}
             self.go_on.wait(20)
@@ -79,7 +79,7 @@ def test_a_slow_client_does_not_fill_the_memory() -> None:
     made: list[int] = []
     ended = threading.Event()
 
-    def chunks() -> Iterator[dict[str, Any]]:
+    def chunks() -> Generator[dict[str, Any], None, None]:
         try:
             for number in range(10_000):
                 made.append(number)
@@ -101,7 +101,7 @@ def test_an_answer_that_nobody_fetches_ends_by_itself() -> None:
     """A client that goes before the first line leaves a generator that never began, and closing that runs nothing."""
     ended = threading.Event()
 
-    def chunks() -> Iterator[dict[str, Any]]:
+    def chunks() -> Generator[dict[str, Any], None, None]:
         try:
             while True:
                 yield {"n": 1}
