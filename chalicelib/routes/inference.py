@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.chat.shapes import AssembledChat, ChatCompletion
     from chalicelib.onboarding.availability import Availability
     from chalicelib.onboarding.served import Served, ServedConnections
-    from chalicelib.routes import shapes
+    from chalicelib.routes import model_shapes
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.chat import Chat
@@ -71,7 +71,7 @@ class InferenceRoutes:
         boundary.protected("POST", "/v1/chat/completions", "models:invoke", self.chat)
         boundary.protected("POST", "/v1/chat/completions/assembled", "operator", self.assembled)
 
-    def list(self, request: Request, caller: Caller) -> Reply[shapes.ModelList]:
+    def list(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelList]:
         """List what the connection's role can call, or the key that came with the request."""
         own = self._own_keys.provider(request)
         if own is not None:
@@ -80,7 +80,7 @@ class InferenceRoutes:
         catalog = self._catalog(served, within=_age(request))
         return Reply({"object": "list", "data": [model_row(model) for model in catalog.models]})
 
-    def get(self, request: Request, caller: Caller) -> Reply[shapes.ModelRow]:
+    def get(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelRow]:
         """Show one model."""
         wanted = "/".join(filter(None, (request.path_parameter(name) for name in "abc")))
         own = self._own_keys.provider(request)
@@ -90,7 +90,7 @@ class InferenceRoutes:
         served = self._choose(request, caller)
         return Reply(model_row(self._model(wanted, served)))
 
-    def availability(self, request: Request, caller: Caller) -> Reply[shapes.AvailabilityTable]:
+    def availability(self, request: Request, caller: Caller) -> Reply[model_shapes.AvailabilityTable]:
         """Say of each model of a connection whether it can be called, and if not, why.
 
         `?probe=true` invokes them, on the customer's bill, which a token that may only read must not.
@@ -182,18 +182,18 @@ def _age(request: Request) -> float:
     return 0.0 if "no-cache" in asked else LIFE_SECONDS
 
 
-def model_row(model: Model) -> shapes.ModelRow:
+def model_row(model: Model) -> model_shapes.ModelRow:
     """Return a model as OpenAI's object, and what is known besides under `rolecall`."""
     return {
         "id": PROVIDER + model.id,
         "object": "model",
         "created": _CREATED,
         "owned_by": model.provider,
-        "rolecall": cast("shapes.ModelDetails", {"provider": "bedrock", "name": model.name, **model.details()}),
+        "rolecall": cast("model_shapes.ModelDetails", {"provider": "bedrock", "name": model.name, **model.details()}),
     }
 
 
-def availability_row(row: Availability) -> shapes.ModelAvailability:
+def availability_row(row: Availability) -> model_shapes.ModelAvailability:
     """Return a row of the availability table as JSON values."""
     return {
         "id": row.id,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.onboarding.findings import Severity
     from chalicelib.onboarding.limits import Limits
     from chalicelib.providers.base import KeyCheck
-    from chalicelib.routes import shapes
+    from chalicelib.routes import model_shapes
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.credential import OwnKeys
@@ -58,7 +58,7 @@ class KeyRoutes:
         """Add the route."""
         boundary.protected("POST", "/v1/keys/verify", "connections:write", self.verify)
 
-    def verify(self, request: Request, caller: Caller) -> Reply[shapes.KeyVerification]:
+    def verify(self, request: Request, caller: Caller) -> Reply[model_shapes.KeyVerification]:
         """Say what a key is good for, and list its models. What can't be a key at all is refused and not counted."""
         body = bodies.parse(request, KeyBody)
         names = {name: name for name in KeyBody.model_fields}
@@ -91,9 +91,9 @@ class KeyRoutes:
                 )
 
 
-def check_row(provider: ProviderName, check: KeyCheck) -> shapes.KeyVerification:
+def check_row(provider: ProviderName, check: KeyCheck) -> model_shapes.KeyVerification:
     """Return the outcome as JSON values; the finding is left out where there is nothing to say."""
-    row: shapes.KeyVerification = {
+    row: model_shapes.KeyVerification = {
         "status": check.verdict,
         "provider": provider,
         "models": model_rows(provider, check.models),

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from chalicelib.identifiers.providers import Provider as ProviderName
     from chalicelib.providers.ahead import ReadAhead
     from chalicelib.providers.base import Provider, Question
-    from chalicelib.routes import shapes
+    from chalicelib.routes import model_shapes
     from chalicelib.routes.exchange import Request
 
 
-def list_models(name: ProviderName, provider: Provider) -> Reply[shapes.ModelList]:
+def list_models(name: ProviderName, provider: Provider) -> Reply[model_shapes.ModelList]:
     """List what the key can call."""
     return Reply({"object": "list", "data": model_rows(name, provider.models())})
 
 
-def get_model(name: ProviderName, provider: Provider, wanted: str) -> Reply[shapes.ModelRow]:
+def get_model(name: ProviderName, provider: Provider, wanted: str) -> Reply[model_shapes.ModelRow]:
     """Show one model."""
     model_id = f"{name}/{bare_model(wanted, name)}"
     for row in model_rows(name, provider.models()):

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-from chalicelib.routes import native_shapes, shapes
+from chalicelib.chat import shapes as of_chats
+from chalicelib.onboarding import shapes as of_onboarding
+from chalicelib.routes import model_shapes, native_shapes, shapes
 from chalicelib.routes.boundary import Route
 from chalicelib.routes.exchange import EventStream, Reply
 
@@ -45,7 +47,8 @@ def answer_of(route: Route) -> Answer:
     view = inspect.unwrap(route.view)
     annotation = inspect.get_annotations(view).get("return")
     # The names of shapes are imported for type checking alone, so they are looked up where they are made.
-    names = {**_shapes(), **vars(sys.modules[view.__module__]), "shapes": shapes, "native_shapes": native_shapes}
+    names = {**vars(of_chats), **vars(of_onboarding), **vars(sys.modules[view.__module__])}
+    names |= {"shapes": shapes, "model_shapes": model_shapes, "native_shapes": native_shapes}
     names |= {"Reply": Reply, "EventStream": EventStream}
     kind = eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307  our own source
     parts = get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
@@ -65,10 +68,3 @@ def words_of(route: Route) -> tuple[str, str]:
         raise TypeError(f"{route.method} {route.path}: its view needs a docstring, which the OpenAPI document shows")
     first, _, rest = text.partition(". ")
     return first.removesuffix("."), rest
-
-
-def _shapes() -> dict[str, Any]:
-    from chalicelib.chat import shapes as chats  # noqa: PLC0415
-    from chalicelib.onboarding import shapes as onboarding  # noqa: PLC0415
-
-    return {**vars(chats), **vars(onboarding), **vars(shapes)}
