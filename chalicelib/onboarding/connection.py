@@ -68,8 +68,8 @@ class Connection:
     """One customer role for one tenant, as stored. Times are UTC.
 
     `models` is the model scope; None means all. `role_arn` is the role that was verified, `candidate_role_arn` the one
-    named last that has not been. `open_to_strangers` says that the role let a wrong external ID in when it was last
-    looked at: such a connection is not served. `role_unique_id` is IAM's AROA... id, which a recreated role changes.
+    named last that has not been. `open_to_strangers` says that the role let a wrong external ID in, and that no run has
+    passed since: such a connection is not served. `role_unique_id` is IAM's AROA... id, which a recreated role changes.
     `profile_routes` are those of the model scope's profiles, as AWS listed them in the last verification that passed.
     At `due_at` the role is verified anew; None: never by itself.
 
@@ -199,5 +199,7 @@ def after_verification(
     if role_arn != before.role_arn:
         return replace(before, candidate_role_arn=role_arn)
     if verdict is Verdict.REFUSED and (let_strangers_in or before.pending_external_id is None):
-        return replace(before, status=Status.DEGRADED, usable=False, open_to_strangers=let_strangers_in)
+        # A role that refuses everyone refuses strangers too: only a run that passes shows that an open one was closed.
+        still_open = let_strangers_in or before.open_to_strangers
+        return replace(before, status=Status.DEGRADED, usable=False, open_to_strangers=still_open)
     return before

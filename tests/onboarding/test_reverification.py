@@ -117,6 +117,30 @@ def test_a_role_opened_since_is_found_and_not_served(active: Active) -> None:
     assert "external_id_not_enforced" in active.api.get(f"{active.path}/verification").text
 
 
+def test_a_role_that_was_open_stays_shut_out_until_a_whole_run_passes(active: Active) -> None:
+    """A role that refuses everyone for a while proves nothing of strangers: open again, it must not be served by that.
+
+    Whoever holds the role could otherwise have an open one served: open, shut for one run, open again.
+    """
+    open_to_all = json.loads(active.files()["trust-policy.json"])
+    del open_to_all["Statement"][0]["Condition"]
+    shut = json.loads(active.files()["trust-policy.json"])
+    shut["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] = "rolecall-of-another-time"
+    for policy in (open_to_all, shut):
+        active.customer.replace_trust_policy(active.role_arn, policy)
+        active.becomes_due()
+        assert active.schedule()["degraded"] == 1
+    active.customer.replace_trust_policy(active.role_arn, open_to_all)
+
+    refused = active.api.call("GET", "/v1/models", headers={"Rolecall-Connection": active.connection["id"]})
+
+    assert (refused.status, refused.error["code"]) == (403, "connection_not_active")
+    active.customer.replace_trust_policy(active.role_arn, active.files()["trust-policy.json"])
+    active.becomes_due()
+    assert active.schedule()["verified"] == 1
+    assert active.api.get("/v1/models").status == 200
+
+
 def test_a_good_role_stays_active_and_is_due_again(active: Active) -> None:
     """A run that passes moves the time on; one wake later nothing is due."""
     active.becomes_due()
