@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
-import re
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ConnectionId, ExternalId
-from chalicelib.onboarding import items
+from chalicelib.onboarding import cursors, items
 from chalicelib.onboarding.connection import MOVES, PENDING_LIFE, Connection, Status
 from chalicelib.onboarding.table import ABSENT
 
@@ -112,10 +108,10 @@ class Registry:
     def page(self, tenant: str, *, limit: int = PAGE, cursor: str | None = None) -> tuple[list[Connection], str | None]:
         """Return up to `limit` connections of this tenant, in order of their ids, and the cursor of the next page."""
         # Only an id travels in the cursor: the partition is always the tenant's own.
-        after = None if cursor is None else items.connection_key(tenant, _id_of_cursor(cursor))
+        after = None if cursor is None else items.connection_key(tenant, cursors.to_connection_id(cursor))
         rows, more = self._table.page(items.tenant_key(tenant), "CONNECTION#", limit=limit, after=after)
         found = [items.to_connection(row) for row in rows]
-        return found, _encoded(str(found[-1].id)) if more and found else None
+        return found, cursors.from_place(str(found[-1].id)) if more and found else None
 
     def due(self, shard: str) -> Iterator[Connection]:
         """Yield connections of all tenants whose role is to be verified anew, each by a consistent read."""
@@ -167,11 +163,11 @@ class Registry:
         self, connection: Connection, *, limit: int = PAGE, cursor: str | None = None
     ) -> tuple[list[Event], str | None]:
         """Return up to `limit` events of a connection, newest first, and the cursor of the next page."""
-        after = None if cursor is None else items.event_key(connection.id, _sort_key_of_cursor(cursor))
+        after = None if cursor is None else items.event_key(connection.id, cursors.to_event_key(cursor))
         rows, more = self._table.page(
             items.connection_partition(connection.id), "EVENT#", limit=limit, after=after, newest_first=True
         )
-        return [items.to_event(row) for row in rows], _encoded(rows[-1]["sk"]["S"]) if more and rows else None
+        return [items.to_event(row) for row in rows], cursors.from_place(rows[-1]["sk"]["S"]) if more and rows else None
 
     def last_report(self, connection: Connection) -> shapes.VerificationReport | None:
         """Return the report of the last verification, as it was answered."""
@@ -275,37 +271,3 @@ def _idempotency_key(tenant: str, key: str) -> items.Item:
     # Hashed: the key is the client's text, of any length and alphabet.
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return {"pk": {"S": items.tenant_key(tenant)}, "sk": {"S": f"IDEMPOTENCY#{digest}"}}
-
-
-def _encoded(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decoded(cursor: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", cursor, re.ASCII):
-        with suppress(binascii.Error):
-            return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii", "replace")
-    return ""
-
-
-def _id_of_cursor(cursor: str) -> ConnectionId:
-    connection_id = ConnectionId.parse(_decoded(cursor))
-    if connection_id is None:
-        raise _invalid_cursor()
-    return connection_id
-
-
-def _sort_key_of_cursor(cursor: str) -> str:
-    text = _decoded(cursor)
-    if not re.fullmatch(r"EVENT#[0-9T:.+-]{20,40}#[0-9]{10}", text, re.ASCII):
-        raise _invalid_cursor()
-    return text
-
-
-def _invalid_cursor() -> ServiceError:
-    return ServiceError(
-        "invalid_cursor",
-        "The cursor is not one that this list gave.",
-        param="cursor",
-        fix="Leave it out to begin at the first page.",
-    )
