@@ -52,26 +52,11 @@ class UndescribedRouteError(Exception):
 
 def build(app: Chalice, examples: Examples) -> Json:
     """Return the document of an app. Raises `UndescribedRouteError` for a route without an entry, or one too many."""
-    if unadvised := sorted(CODES.keys() - WHAT_TO_DO.keys()):
-        raise UndescribedRouteError(
-            f"{', '.join(unadvised)}: say in tools/openapi/advice.py what a caller does about it, add it to the routes"
-            " that answer it (tools/openapi/errors.py or operations/), then run `make openapi`"
-        )
+    _require_advice()
     served = {name: route for name, route in routes(app).items() if not _left_out(route.path)}
     described = {operation.route: operation for operation in OPERATIONS}
     require_same_routes(served, described)
-    schemas = Schemas()
-    schemas.add_answer(Error)
-    schemas.add_answer(AnthropicError)
-    for operation in OPERATIONS:
-        if operation.body is not None:
-            schemas.add_body(operation.body)
-        for kind in (answer_of(served[operation.route]).shape, *(event.shape for event in operation.events)):
-            schemas.add_answer(kind)
-    by_kind, components = schemas.made()
-    components["ErrorCode"] = {"description": "Stable: what programs rely on.", "type": "string", "enum": [*CODES]}
-    for name in ("ErrorDetail", "AnthropicErrorDetail"):
-        components[name]["properties"]["code"] = {"$ref": "#/components/schemas/ErrorCode"}
+    by_kind, components = _schemas(served)
     paths: dict[str, Json] = {}
     native = {code for one in OPERATIONS if served[one.route].manner is ANTHROPIC for code in one.errors}
     anthropic = {f"anthropic_error_{code}": examples.of_anthropic_error(code) for code in CODES if code in native}
@@ -113,6 +98,14 @@ def build(app: Chalice, examples: Examples) -> Json:
     }
 
 
+def _require_advice() -> None:
+    if unadvised := sorted(CODES.keys() - WHAT_TO_DO.keys()):
+        raise UndescribedRouteError(
+            f"{', '.join(unadvised)}: say in tools/openapi/advice.py what a caller does about it, add it to the routes"
+            " that answer it (tools/openapi/errors.py or operations/), then run `make openapi`"
+        )
+
+
 def require_same_routes(served: Mapping[str, Route], described: Mapping[str, Operation]) -> None:
     """Raise `UndescribedRouteError` unless both have the same routes."""
     if missing := sorted(served.keys() - described.keys()):
@@ -123,6 +116,23 @@ def require_same_routes(served: Mapping[str, Route], described: Mapping[str, Ope
         )
     if gone := sorted(described.keys() - served.keys()):
         raise UndescribedRouteError(f"{', '.join(gone)}: described in tools/openapi/operations/ and not served")
+
+
+def _schemas(served: Mapping[str, Route]) -> tuple[Mapping[Any, Json], dict[str, Json]]:
+    """Return the schema of each body and answer by its kind, and the components that they refer to."""
+    schemas = Schemas()
+    schemas.add_answer(Error)
+    schemas.add_answer(AnthropicError)
+    for operation in OPERATIONS:
+        if operation.body is not None:
+            schemas.add_body(operation.body)
+        for kind in (answer_of(served[operation.route]).shape, *(event.shape for event in operation.events)):
+            schemas.add_answer(kind)
+    by_kind, components = schemas.made()
+    components["ErrorCode"] = {"description": "Stable: what programs rely on.", "type": "string", "enum": [*CODES]}
+    for name in ("ErrorDetail", "AnthropicErrorDetail"):
+        components[name]["properties"]["code"] = {"$ref": "#/components/schemas/ErrorCode"}
+    return by_kind, components
 
 
 def _left_out(path: str) -> bool:
