@@ -7,44 +7,13 @@ and the statuses of the service models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
-if TYPE_CHECKING:
-    from chalicelib.errors import WhoseFix
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a failure is to us. `passing`: worth another try of ours; `retry`: worth one of the client's.
-
-    `retry_after` is in seconds, for when AWS names none; `param` is the field of a chat that is at fault.
-    """
-
-    code: str
-    whose_fix: WhoseFix
-    fix: str
-    retry: bool = False
-    passing: bool = False
-    retry_after: int | None = None
-    param: str | None = None
-
-
-class Row(NamedTuple):
-    """Which failures mean this: any of the codes, all of the phrases, for one service or for all.
-
-    Phrases are in small letters; `|` stands between two wordings of one.
-    """
-
-    codes: str
-    phrases: tuple[str, ...]
-    meaning: Meaning
-    service: str = ""
-
+from chalicelib.bedrock.refusals import ORGANIZATION, OURS, Meaning, Row
+from chalicelib.bedrock.sts_meanings import STS_ROWS
 
 _WAIT = "Wait a moment and try again; the quota is that of the customer's AWS account."
 _MODELS = "GET /v1/models lists what this role can call in its region."
-_OURS = "This is a fault of this service; tell its operator the request id."
 THROTTLED = Meaning("rate_limit_exceeded", "aws", _WAIT, retry=True, passing=True, retry_after=2)
 TOO_LARGE = Meaning("body_too_large", "customer", "Send less.")
 _KEYS = Meaning(
@@ -58,9 +27,6 @@ _MISSHAPEN = (
     "toolconfig field must be defined|expected toolresult|must alternate|must start with a user"
     "|malformed input request|extraneous key"
 )
-_ORGANIZATION = Meaning(
-    "scp_denied", "customer", "An organization policy denies this; ask who administers the AWS organization."
-)
 _USE_CASE = Meaning(
     "model_use_case_required",
     "customer",
@@ -68,80 +34,12 @@ _USE_CASE = Meaning(
     retry_after=900,
 )
 
-MISSHAPEN: Final = Meaning("invalid_value", "operator", _OURS)
+MISSHAPEN: Final = Meaning("invalid_value", "operator", OURS)
 """A body of the wrong shape: those for Converse are made here, never by the caller."""
 INVALID: Final = Meaning("invalid_value", "customer", "Change the request as the text says.")
-IDENTITY_CHANGED: Final = "RoleIdentityChanged"
-"""Our own code, in AWS's form: the role of this name is not the one that was verified."""
 
 ROWS: Final = (
-    Row(
-        IDENTITY_CHANGED,
-        (),
-        Meaning(
-            "role_identity_changed",
-            "customer",
-            "The role was deleted and made anew since it was verified. Verify the connection again.",
-        ),
-    ),
-    # STS. Identity policies, boundaries and SCPs are those of the caller's account; the role's own are the trust policy
-    # and RCPs.
-    Row(
-        "AccessDenied",
-        ("sts:assumerole", "identity-based policy|permissions boundary|service control policy"),
-        Meaning(
-            "operator_may_not_assume",
-            "operator",
-            "Give the service's role sts:AssumeRole on customers' roles; nothing in its own account may deny it.",
-        ),
-        "sts",
-    ),
-    Row("AccessDenied", ("sts:assumerole", "resource control policy"), _ORGANIZATION, "sts"),
-    Row(
-        "AccessDenied",
-        ("sts:tagsession|sts:setsourceidentity",),
-        Meaning(
-            "assume_role_denied",
-            "operator",
-            "Leave out session tags and source identity: customers' trust policies allow neither.",
-        ),
-        "sts",
-    ),
-    Row(
-        "AccessDenied",
-        (),
-        Meaning(
-            "assume_role_denied",
-            "customer",
-            "Check that the role exists and that its trust policy is the one of this connection, then verify again.",
-        ),
-        "sts",
-    ),
-    Row(
-        "RegionDisabledException",
-        (),
-        Meaning("sts_region_disabled", "customer", "Activate STS for this region: IAM console, Account settings."),
-        "sts",
-    ),
-    Row(
-        "PackedPolicyTooLarge PackedPolicyTooLargeException MalformedPolicyDocument MalformedPolicyDocumentException",
-        (),
-        Meaning("internal_error", "operator", _OURS),
-        "sts",
-    ),
-    Row(
-        "ValidationError",
-        ("maxsessionduration",),
-        Meaning("session_too_long", "customer", "Set the role's maximum session duration to one hour or more."),
-        "sts",
-    ),
-    Row("ValidationError", (), Meaning("internal_error", "operator", _OURS), "sts"),
-    Row(
-        "ExpiredToken ExpiredTokenException InvalidClientTokenId SignatureDoesNotMatch",
-        (),
-        Meaning("service_credentials_invalid", "operator", "Check the credentials that the service runs with."),
-        "sts",
-    ),
+    *STS_ROWS,
     # Keys and sessions
     Row(
         "ExpiredTokenException ExpiredToken RequestExpired",
@@ -156,7 +54,7 @@ ROWS: Final = (
         _KEYS,
     ),
     # Access to models
-    Row("AccessDeniedException AccessDenied", ("service control policy|resource control policy",), _ORGANIZATION),
+    Row("AccessDeniedException AccessDenied", ("service control policy|resource control policy",), ORGANIZATION),
     Row(
         "AccessDeniedException",
         ("marketplace",),
@@ -314,14 +212,10 @@ def meaning_of(service: str, status: int, code: str, message: str) -> Meaning:
     # In a stream, exceptions are named in lower camel case.
     code = code[:1].upper() + code[1:]
     for row in ROWS:
-        if code in row.codes.split() and row.service in {"", service} and _says(text, row.phrases):
+        if row.fits(service, code, text):
             return row.meaning
     if status == 429:
         return THROTTLED
     if status == 413:
         return TOO_LARGE
     return FAILED if status >= 500 else UNKNOWN
-
-
-def _says(text: str, phrases: tuple[str, ...]) -> bool:
-    return all(any(wording in text for wording in phrase.split("|")) for phrase in phrases)

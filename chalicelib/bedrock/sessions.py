@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
-from chalicelib.bedrock.meanings import IDENTITY_CHANGED
 from chalicelib.bedrock.signing import Credentials
+from chalicelib.bedrock.sts_meanings import IDENTITY_CHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
