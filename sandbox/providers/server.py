@@ -127,10 +127,11 @@ class FakeProvider(LoopbackServer):
             return self._control(environ["REQUEST_METHOD"], start_response)
         switch = self._switch(self.sent_key(headers))
         asked = Asked(environ["REQUEST_METHOD"], path, query, headers, body, switch)
+        told = self.refusal(switch) if switch in {"bad", "rate-limited", "down", "strange"} else self.answer(asked)
+        # When it arrived, not when it was answered: whoever asked slowly may be gone by then, and another one reads.
+        self._record(asked, told)
         if switch == "slow":
             self._stopping.wait(SLOW_SECONDS)
-        told = self.refusal(switch) if switch in {"bad", "rate-limited", "down", "strange"} else self.answer(asked)
-        self._record(asked, told)
         return self._send(told, switch, start_response)
 
     def _switch(self, key: str) -> str | None:

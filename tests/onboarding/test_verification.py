@@ -275,7 +275,8 @@ def test_a_role_that_locks_us_out_is_still_tried(onboarded: Onboarded, api: Api)
 
 def test_one_run_at_a_time(world: World, onboarded: Onboarded) -> None:
     """Of ten runs at once one runs; the others are told to wait, at once, and nothing is half done."""
-    world.aws.faults.add({"service": "bedrock", "operation": "ListFoundationModels", "kind": "slow", "seconds": 0.5})
+    # Long enough for the nine others to have come and gone, on a busy machine as well.
+    world.aws.faults.add({"service": "bedrock", "operation": "ListFoundationModels", "kind": "slow", "seconds": 3})
     barrier = threading.Barrier(10)
 
     def run(_: int) -> tuple[int, str, str | None]:
