@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from chalicelib.bedrock.claude_names import claude_called
 from chalicelib.bedrock.failures import AwsError, Unreachable
 from chalicelib.bedrock.operations import LIST_FOUNDATION_MODELS, LIST_INFERENCE_PROFILES
 
@@ -87,12 +88,15 @@ class Catalog:
         return replace(self, models=tuple(model for model in self.models if model.id in wanted))
 
     def find(self, name: str) -> Model | None:
-        """Return the model of this id; else the customer's profile of this name or short id, if there is one alone."""
+        """Return the model of this id; else the customer's profile of this name or short id, if there is one alone.
+
+        Else the Claude that Anthropic's own API calls so, as coding agents do.
+        """
         for model in self.models:
             if model.id == name:
                 return model
         named = [model for model in self.models if model.is_own and name in {model.name, model.id.rpartition("/")[2]}]
-        return named[0] if len(named) == 1 else None
+        return named[0] if len(named) == 1 else claude_called(name, self.models)
 
 
 class _Listed(NamedTuple):

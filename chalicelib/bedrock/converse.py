@@ -49,17 +49,23 @@ class Translation:
 
 
 def to_converse(
-    request: ChatRequest, guardrail: Mapping[str, str] | None = None, *, preamble: Sequence[str] = ()
+    request: ChatRequest,
+    guardrail: Mapping[str, str] | None = None,
+    *,
+    preamble: Sequence[str] = (),
+    known_as: str | None = None,
 ) -> Translation:
     """Return the body of Converse. Raises `invalid_value` for what no model could make sense of.
 
     `guardrail` is the connection's, in Converse's words; no request can leave it out or put another in its place.
-    `preamble` holds the texts that go before the chat's own.
+    `preamble` holds the texts that go before the chat's own. `known_as` is the id that tells what the model can do,
+    where the request's own name for it does not.
     """
-    quirks = quirks_of(request.model)
+    known_as = known_as or request.model
+    quirks = quirks_of(known_as)
     require_results(request.messages)
     names = tool_names(request)
-    reasoning = reasoning_of(request)
+    reasoning = reasoning_of(request, known_as)
     offer = Offer(request, names, quirks, reasoning)
     thinks = reasoning.on and reasoning.claude
     changed = [*reasoning.changed, *offer.changed, *not_sent(request.messages, quirks, with_thoughts=thinks)]

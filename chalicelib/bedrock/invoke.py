@@ -5,11 +5,9 @@ Converse has the guardrail in its body, InvokeModel in headers; they are added h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.bedrock.failures import AwsError
-from chalicelib.bedrock.operations import COUNT_TOKENS, GET_INFERENCE_PROFILE, INVOKE_MODEL, INVOKE_MODEL_STREAM
-from chalicelib.errors import ServiceError
+from chalicelib.bedrock.operations import COUNT_TOKENS, INVOKE_MODEL, INVOKE_MODEL_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.signing import Signer
     from chalicelib.bedrock.wire import Answer, Wire
     from chalicelib.identifiers import ModelId
-
-_REMEMBERED: Final = 1000
 
 
 class Place(NamedTuple):
@@ -38,7 +34,6 @@ class Invoker:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._behind: dict[tuple[str, str], str] = {}
 
     def whole(
         self, signer: Signer, place: Place, model: ModelId, body: Mapping[str, Any], seconds: float | None = None
@@ -72,32 +67,3 @@ class Invoker:
         (github.com/pydantic/pydantic-ai/issues/4001)
         """
         return self._wire.call(signer, place.region, COUNT_TOKENS, model=foundation_model, body=body)
-
-    def foundation_model(self, signer: Signer, place: Place, model: ModelId) -> str:
-        """Return the id of the foundation model that answers.
-
-        Of a profile that the customer made AWS is asked, once for a connection: a profile leads to the same model as
-        long as it lives. Raises `ServiceError` for a custom, imported or provisioned model: nothing tells of those.
-        """
-        key = (place.connection_id, str(model))
-        known = model.foundation_model_id or self._behind.get(key)
-        if known is not None:
-            return known
-        if model.kind != "application-inference-profile":
-            raise ServiceError(
-                "model_not_supported",
-                "It can't be told which foundation model is behind this one.",
-                param="model",
-                fix="Name a foundation model or an inference profile.",
-            )
-        body = self._wire.call(signer, place.region, GET_INFERENCE_PROFILE, model=str(model)).body
-        rows = body.get("models")
-        arns = [str(row.get("modelArn", "")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        names = {arn.rpartition("/")[2] for arn in arns} - {""}
-        if len(names) != 1:
-            raise AwsError("bedrock", GET_INFERENCE_PROFILE.name, 404, "ResourceNotFoundException", "No model.", "")
-        if place.connection_id:
-            if len(self._behind) >= _REMEMBERED:
-                self._behind.clear()
-            self._behind[key] = next(iter(names))
-        return names.pop()

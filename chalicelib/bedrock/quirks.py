@@ -1,7 +1,8 @@
 """What single models refuse, need or can do in a chat, as data with date and source.
 
-Rows fit by a part of the id, so a model and its profiles share one; an application profile's ARN does not tell its
-model, so nothing is known of it. A model that no row fits is asked as any other, and refuses in its own words.
+Rows fit by a part of the id, so a model and its profiles share one. An application profile's ARN does not tell its
+model: who can asks AWS, and gives that one's id. A model that no row fits is asked as any other, and refuses in its own
+words.
 """
 
 from __future__ import annotations

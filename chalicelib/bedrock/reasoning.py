@@ -111,12 +111,15 @@ _ROWS: Final = (
 """Models that can be told how much to think; the first row that fits is taken."""
 
 
-def reasoning_of(request: ChatRequest) -> Reasoning:
-    """Return what the request's effort comes to. Raises `unsupported_parameter` for a model that can't be told."""
+def reasoning_of(request: ChatRequest, known_as: str) -> Reasoning:
+    """Return what the request's effort comes to, for a model known by this id.
+
+    Raises `unsupported_parameter` for a model that can't be told.
+    """
     effort = request.reasoning_effort
     if effort is None or effort == "none":
         return Reasoning()
-    row = next((row for row in _ROWS if any(part in request.model for part in row.models)), None)
+    row = next((row for row in _ROWS if any(part in known_as for part in row.models)), None)
     if row is None:
         raise ServiceError(
             "unsupported_parameter",

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.errors import ServiceError
+from chalicelib.identifiers import ModelId
 from chalicelib.onboarding.connection import Status
 from chalicelib.onboarding.registry import not_found
 from chalicelib.onboarding.verifier import grant_of
@@ -32,6 +33,12 @@ class Served:
 
     connection: Connection
     grant: Grant
+
+    def model(self, text: str) -> ModelId:
+        """Return a model by its id. Raises `ServiceError` unless it is of this region and account, and in scope."""
+        model = ModelId.parse(text, region=self.connection.region, account_id=self.grant.role_arn.account_id)
+        self.connection.require_in_scope(str(model))
+        return model
 
 
 class ServedConnections:

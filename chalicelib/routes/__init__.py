@@ -9,6 +9,7 @@ from chalice.app import Rate
 
 from chalicelib import logs
 from chalicelib.bedrock.invoke import Invoker
+from chalicelib.bedrock.profiles import FoundationModels
 from chalicelib.bedrock.sessions import Sessions
 from chalicelib.bedrock.wire import Wire
 from chalicelib.builtin import BuiltInModel
@@ -31,6 +32,7 @@ from chalicelib.routes.entrance import Entrance
 from chalicelib.routes.inference import InferenceRoutes
 from chalicelib.routes.key_checks import KeyRoutes
 from chalicelib.routes.messages import MessagesRoutes
+from chalicelib.routes.models import ConnectionModels
 from chalicelib.routes.onboarding import OnboardingRoutes
 from chalicelib.routes.rejections import RejectedKeys
 from chalicelib.routes.upstream import Accounts
@@ -72,9 +74,11 @@ def create_app(services: Services) -> Chalice:
     _schedule(app, Reverification(registry, verifier))
     own_keys = OwnKeys(settings, wire, rejections)
     KeyRoutes(own_keys, limits).register(boundary)
-    chat = Chat(sessions, wire, services.clock, settings)
-    InferenceRoutes(settings, served, sessions, wire, chat, own_keys).register(boundary)
-    accounts, invoker = Accounts(served, sessions, own_keys), Invoker(wire)
+    foundation_models = FoundationModels(wire)
+    models = ConnectionModels(wire, sessions, foundation_models)
+    chat = Chat(sessions, wire, models, services.clock, settings)
+    InferenceRoutes(settings, served, sessions, wire, models, chat, own_keys).register(boundary)
+    accounts, invoker = Accounts(served, sessions, models, foundation_models, own_keys), Invoker(wire)
     MessagesRoutes(settings, accounts, invoker, own_keys).register(boundary)
     EmbeddingsRoutes(accounts, invoker, own_keys).register(boundary)
     CompletionRoutes(_built_in(services, table, wire), services.clock, settings).register(boundary)

@@ -12,7 +12,6 @@ from chalicelib.bedrock.operations import CONVERSE, CONVERSE_STREAM
 from chalicelib.bedrock.stream import Chunks
 from chalicelib.chat.prompt import preamble
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import ModelId
 from chalicelib.routes.codes import envelope
 from chalicelib.routes.exchange import EventStream, Reply
 from chalicelib.routes.upstream import PING_SECONDS, aws_request_id, ignored_header, stream_seconds, with_session
@@ -27,36 +26,56 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.wire import Wire
     from chalicelib.chat import ChatRequest
     from chalicelib.chat.shapes import ChatCompletion
+    from chalicelib.identifiers import ModelId
     from chalicelib.onboarding.served import Served
     from chalicelib.routes.exchange import Request
+    from chalicelib.routes.models import ConnectionModels
     from chalicelib.settings import Settings
 
 
 class Chat:
     """Answers chats with the session of a connection's role."""
 
-    def __init__(self, sessions: Sessions, wire: Wire, clock: Callable[[], datetime], settings: Settings) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        wire: Wire,
+        models: ConnectionModels,
+        clock: Callable[[], datetime],
+        settings: Settings,
+    ) -> None:
         self._sessions = sessions
         self._wire = wire
+        self._models = models
         self._clock = clock
         self._most_seconds = float(settings.stream_max_seconds)
         self._system_prompt = settings.system_prompt
 
     def answer(
-        self, body: ChatRequest, model: str, served: Served, request: Request
+        self, body: ChatRequest, model: ModelId, served: Served, request: Request
     ) -> Reply[ChatCompletion] | EventStream:
-        """Answer a chat; `model` is the id that Bedrock knows, in the connection's scope or refused here."""
-        ignored = body.ignored_fields()
-        connection = served.connection
-        parsed = str(ModelId.parse(model, region=connection.region, account_id=served.grant.role_arn.account_id))
-        connection.require_in_scope(parsed)
-        guardrail = None if connection.guardrail is None else connection.guardrail.for_converse()
+        """Answer a chat; `model` is one that the connection may call."""
+        ignored, guardrail = body.ignored_fields(), served.connection.guardrail
         context = (body.rolecall.context if body.rolecall is not None else None) or ()
-        translation = to_converse(body, guardrail, preamble=preamble(self._system_prompt, context))
+        translation = to_converse(
+            body,
+            None if guardrail is None else guardrail.for_converse(),
+            preamble=preamble(self._system_prompt, context),
+            known_as=self._known_as(model, served),
+        )
         headers = ignored_header([*ignored, *translation.changed])
         if body.stream:
-            return self._streamed(body, parsed, translation, served, request, headers)
-        return self._whole(body, parsed, translation, served, request, headers)
+            return self._streamed(body, str(model), translation, served, request, headers)
+        return self._whole(body, str(model), translation, served, request, headers)
+
+    def _known_as(self, model: ModelId, served: Served) -> str:
+        """Return the id that tells what the model can do."""
+        try:
+            return self._models.foundation_model(model, served) or str(model)
+        except ServiceError:
+            # A profile that can't be read is asked as a model of which nothing is known; what else is wrong, of the
+            # role or on the way to AWS, the chat itself meets and tells.
+            return str(model)
 
     def _whole(
         self,

@@ -69,10 +69,7 @@ class EmbeddingsRoutes:
         asked = _read(document)
         account = self._accounts.of(request, caller, route=_MODELS)
         place, model = account.place, account.model(bare_model(asked.model, "bedrock"))
-        family = family_of(
-            model.foundation_model_id
-            or account.run(lambda signer: self._invoker.foundation_model(signer, place, model))
-        )
+        family = family_of(account.foundation_model(model))
         _check(asked, family)
         ignored = asked.ignored + (["input_type"] if asked.input_type and not family.is_cohere else [])
         size = None if asked.dimensions == family.sizes[0] else asked.dimensions

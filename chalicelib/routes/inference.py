@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from chalicelib.bedrock.catalog import of_scope
-from chalicelib.bedrock.catalogs import LIFE_SECONDS, Catalogs
+from chalicelib.bedrock.catalogs import LIFE_SECONDS
 from chalicelib.chat import ChatRequest
 from chalicelib.chat.prompt import preamble
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import ModelId
 from chalicelib.identifiers.providers import bare_model
 from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
@@ -18,7 +16,7 @@ from chalicelib.routes.auth import require_scope
 from chalicelib.routes.exchange import Reply
 
 if TYPE_CHECKING:
-    from chalicelib.bedrock.catalog import Catalog, Model
+    from chalicelib.bedrock.catalog import Model
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.wire import Wire
     from chalicelib.chat.shapes import AssembledChat, ChatCompletion
@@ -30,14 +28,10 @@ if TYPE_CHECKING:
     from chalicelib.routes.chat import Chat
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import EventStream, Request
+    from chalicelib.routes.models import ConnectionModels
     from chalicelib.settings import Settings
 
 PROVIDER: Final = "bedrock/"
-_LISTING_DENIED: Final = frozenset(
-    {"role_permission_denied", "permissions_boundary_denied", "explicitly_denied", "scp_denied"}
-)
-_JUST_NOW: Final = 2.0
-"""Seconds; so that a name that nobody has costs AWS no call for each time that it is asked for."""
 _CREATED: Final = 1_700_000_000
 """OpenAI's `created` of a model, in seconds since 1970. Bedrock does not tell it; a fixed time is in the past."""
 
@@ -51,6 +45,7 @@ class InferenceRoutes:
         served: ServedConnections,
         sessions: Sessions,
         wire: Wire,
+        models: ConnectionModels,
         chat: Chat,
         own_keys: OwnKeys,
     ) -> None:
@@ -58,9 +53,9 @@ class InferenceRoutes:
         self._served = served
         self._sessions = sessions
         self._wire = wire
+        self._models = models
         self._chat = chat
         self._own_keys = own_keys
-        self._catalogs = Catalogs(wire, sessions)
 
     def register(self, boundary: Boundary) -> None:
         """Add the routes. Ids hold slashes, which API Gateway does not match in one parameter: one route each."""
@@ -77,7 +72,7 @@ class InferenceRoutes:
         if own is not None:
             return own_key.list_models(*own)
         served = self._choose(request, caller)
-        catalog = self._catalog(served, within=_age(request))
+        catalog = self._models.catalog(served, within=_age(request))
         return Reply({"object": "list", "data": [model_row(model) for model in catalog.models]})
 
     def get(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelRow]:
@@ -88,7 +83,7 @@ class InferenceRoutes:
             return own_key.get_model(*own, wanted)
         wanted = wanted.removeprefix(PROVIDER)
         served = self._choose(request, caller)
-        return Reply(model_row(self._model(wanted, served)))
+        return Reply(model_row(self._models.find(wanted, served)))
 
     def availability(self, request: Request, caller: Caller) -> Reply[model_shapes.AvailabilityTable]:
         """Say of each model of a connection whether it can be called, and if not, why.
@@ -115,7 +110,7 @@ class InferenceRoutes:
         body = _chat_of(request)
         bare = bare_model(body.model, "bedrock")
         served = self._choose(request, caller)
-        return self._chat.answer(body, self._model_id(bare, served), served, request)
+        return self._chat.answer(body, self._models.named(bare, served), served, request)
 
     def assembled(self, request: Request, _: Caller) -> Reply[AssembledChat]:
         """Show what a chat becomes before any model sees it: the operator's prompt, the material, the messages."""
@@ -129,36 +124,6 @@ class InferenceRoutes:
         served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
         request.notes["connection"] = str(served.connection.id)
         return served
-
-    def _model_id(self, bare: str, served: Served) -> str:
-        """Return the id of a model by the name that a chat calls it: its id, or what the customer called a profile.
-
-        Only a name costs a look into the catalog; ids may be free text, as listing may be denied.
-        """
-        return bare if ModelId.may_be(bare) else self._model(bare, served).id
-
-    def _model(self, name: str, served: Served) -> Model:
-        """Return a model of the connection; one that is not known is looked for in a catalog of this moment."""
-        model = self._catalog(served, within=LIFE_SECONDS).find(name)
-        model = model or self._catalog(served, within=_JUST_NOW).find(name)
-        if model is None:
-            raise ServiceError(
-                "model_not_found",
-                "This connection has no such model.",
-                param="model",
-                fix="GET /v1/models lists the models of the connection.",
-            )
-        return model
-
-    def _catalog(self, served: Served, *, within: float) -> Catalog:
-        scope = served.connection.models
-        try:
-            return self._catalogs.of(served.grant, within=within).narrowed(scope)
-        except ServiceError as refusal:
-            if scope is None or refusal.code not in _LISTING_DENIED:
-                raise
-            # A role with the least rights may invoke and not list; what it may invoke the connection says.
-            return of_scope(scope, served.connection.region)
 
 
 def _chat_of(request: Request) -> ChatRequest:

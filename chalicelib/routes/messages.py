@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from chalicelib.bedrock.events import Events
     from chalicelib.bedrock.invoke import Invoker
-    from chalicelib.bedrock.signing import Signer
-    from chalicelib.bedrock.wire import Answer
     from chalicelib.identifiers import ModelId
     from chalicelib.providers.base import Question
     from chalicelib.routes import native_shapes
@@ -98,12 +96,8 @@ class MessagesRoutes:
         account = self._accounts.of(request, caller, route=_ROUTE)
         native = to_count(document, request.headers("anthropic-beta"), before)
         model = self._claude(account, bare_model(name, "bedrock"))
-
-        def counted(signer: Signer) -> Answer:
-            behind = self._invoker.foundation_model(signer, account.place, model)
-            return self._invoker.count(signer, account.place, behind, native.body)
-
-        answer = account.run(counted)
+        behind = account.foundation_model(model)
+        answer = account.run(lambda signer: self._invoker.count(signer, account.place, behind, native.body))
         tokens = answer.body.get("inputTokens")
         if not isinstance(tokens, int):
             raise ServiceError("upstream_error", "Bedrock's answer holds no count.", fix="Try again.")
@@ -129,11 +123,8 @@ class MessagesRoutes:
 
     def _claude(self, account: RoleAccount | KeyAccount, name: str) -> ModelId:
         """Return the model, once it is known to be a Claude: of a customer's own profile AWS is asked."""
-        model = account.model(name)
-        behind = model.foundation_model_id or account.run(
-            lambda signer: self._invoker.foundation_model(signer, account.place, model)
-        )
-        if _CLAUDE not in behind:
+        model = account.chat_model(name)
+        if _CLAUDE not in account.foundation_model(model):
             raise ServiceError(
                 "model_not_supported",
                 "This route is for Claude models alone.",

@@ -92,3 +92,49 @@ def test_a_model_is_found_by_its_id_or_its_one_name(name: str, found: str | None
     model = Catalog((*of_scope(["amazon.nova-lite-v1:0"], "us-east-1").models, *profiles)).find(name)
 
     assert (model and model.id) == found
+
+
+def _claude(model_id: str, foundation_model: str) -> Model:
+    profile = model_id != foundation_model
+    return Model(model_id, model_id, "Anthropic", foundation_model, profile, (), (), None, "ACTIVE", ("us-east-1",))
+
+
+HAIKU, SONNET_4, OLD, NEW = (
+    f"anthropic.claude-{name}"
+    for name in (
+        "haiku-4-5-20251001-v1:0",
+        "sonnet-4-20250514-v1:0",
+        "3-5-sonnet-20240620-v1:0",
+        "3-5-sonnet-20241022-v2:0",
+    )
+)
+CLAUDES = Catalog(
+    (
+        *(_claude(model, model) for model in (OLD, NEW, f"{NEW}:200k")),
+        *(_claude(f"{place}.{HAIKU}", HAIKU) for place in ("us", "global")),
+        _claude(f"us.{NEW}", NEW),
+        _claude(f"global.{SONNET_4}", SONNET_4),
+        _claude("us.anthropic.claude-sonnet-4-6", "anthropic.claude-sonnet-4-6"),
+        _claude("arn:aws:bedrock:us-east-1:444455556666:application-inference-profile/a1", HAIKU),
+    )
+)
+ANTHROPICS_NAMES = {
+    "with its date": ("claude-haiku-4-5-20251001", f"us.{HAIKU}"),
+    "without": ("claude-haiku-4-5", f"us.{HAIKU}"),
+    "the latest, and no longer context that is paid for ahead": ("claude-3-5-sonnet-latest", NEW),
+    "an older one by its date": ("claude-3-5-sonnet-20240620", OLD),
+    "one that only a global profile has": ("claude-sonnet-4", f"global.{SONNET_4}"),
+    "one that has no date": ("claude-sonnet-4-6", "us.anthropic.claude-sonnet-4-6"),
+    "another day": ("claude-haiku-4-5-20251002", None),
+    "half a name": ("claude-haiku", None),
+    "no name at all": ("claude-", None),
+    "one of another maker": ("nova-lite", None),
+}
+
+
+@pytest.mark.parametrize(("name", "found"), ANTHROPICS_NAMES.values(), ids=ANTHROPICS_NAMES)
+def test_a_claude_is_found_by_anthropics_own_name(name: str, found: str | None) -> None:
+    """The newest of its name; in the region itself before its part of the world, and that before the whole."""
+    model = CLAUDES.find(name)
+
+    assert (model and model.id) == found

@@ -201,21 +201,20 @@ def test_what_is_counted_is_what_is_paid_for(client: anthropic.Anthropic, more: 
 def test_a_profile_of_the_customers_own_is_called_and_counted_for(
     world: World, tenant: Onboarding, client: anthropic.Anthropic
 ) -> None:
-    """Its ARN does not tell the model, so AWS is asked, once; one of another maker's model is refused."""
+    """By its ARN or its name. Neither tells the model, so AWS is asked, once; one of another maker's is refused."""
     bedrock = tenant.customer.client("bedrock")
     account = world.accounts.customer.account
+    name = f"messages-{next(_numbers)}"
 
-    def profile(source: str) -> str:
-        made = bedrock.create_inference_profile(
-            inferenceProfileName=f"messages-{next(_numbers)}", modelSource={"copyFrom": source}
-        )
+    def profile(name: str, source: str) -> str:
+        made = bedrock.create_inference_profile(inferenceProfileName=name, modelSource={"copyFrom": source})
         return str(made["inferenceProfileArn"])
 
-    own = profile(f"arn:aws:bedrock:us-east-1:{account}:inference-profile/{HAIKU}")
-    nova = profile("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0")
+    own = profile(name, f"arn:aws:bedrock:us-east-1:{account}:inference-profile/{HAIKU}")
+    nova = profile(f"{name}-nova", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0")
     world.aws.calls.clear()
-    for _ in range(2):
-        assert client.messages.create(**{**MESSAGE, "model": own}).model == own
+    for asked_for in (own, own, name, f"bedrock/{name}"):
+        assert client.messages.create(**{**MESSAGE, "model": asked_for}).model == asked_for
     counted = client.messages.count_tokens(model=f"bedrock/{own}", messages=MESSAGE["messages"])
     asked = world.aws.calls.count("bedrock", "GetInferenceProfile")
     with pytest.raises(anthropic.BadRequestError) as raised:

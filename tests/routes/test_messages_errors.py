@@ -135,8 +135,8 @@ def test_whatever_goes_wrong_at_the_edge_has_the_same_shape(world: World, tenant
     _shape(api.call("POST", path, raw=b"x" * (6 * 1024 * 1024 + 1)), 413, "request_too_large", "body_too_large", None)
     text = api.call("POST", path, raw=b"{}", headers={"Content-Type": "text/plain"})
     _shape(text, 415, INVALID, "unsupported_media_type", "Content-Type")
-    model = {**MESSAGE, "model": "claude-haiku-4-5"}
-    _shape(api.post(path, model), 422, INVALID, "invalid_model_id", "model")
+    _shape(api.post(path, {**MESSAGE, "model": "claude-2"}), 404, "not_found_error", "model_not_found", "model")
+    _shape(api.post(path, {**MESSAGE, "model": "arn:aws:x"}), 422, INVALID, "invalid_model_id", "model")
     _shape(api.post(path, {**MESSAGE, "model": "amazon.nova-lite-v1:0"}), 400, INVALID, "model_not_supported", "model")
     imported = f"arn:aws:bedrock:us-east-1:{world.accounts.customer.account}:imported-model/abc"
     _shape(api.post(path, {**MESSAGE, "model": imported}), 400, INVALID, "model_not_supported", "model")
