@@ -13,23 +13,23 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import urllib3
 from urllib3.exceptions import HTTPError
 
 from chalicelib import VERSION
-from chalicelib.bedrock.events import IDLE_SECONDS, Events
+from chalicelib.bedrock.events import Events
 from chalicelib.bedrock.failures import AwsError, Unreachable, parse_retry_after
 from chalicelib.bedrock.signing import address, sign
-from chalicelib.bedrock.transport import encoded, kind_of, pool
+from chalicelib.bedrock.transport import encoded, exchange, kind_of, pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import urllib3
 
     from chalicelib.bedrock.operations import Operation
     from chalicelib.bedrock.signing import Signer
 
 _T = TypeVar("_T")
-_CONNECT_SECONDS: Final = 3.0
 _ATTEMPTS: Final = 2
 """Clients retry as well: two of ours times their three is what a throttled model is asked at most."""
 _LARGEST_ANSWER: Final = 25 * 1024 * 1024
@@ -143,12 +143,8 @@ class Wire:
         response = self._sent(credentials, request, deadline)
         operation, request_id = request.operation, _request_id(response)
         if response.status >= 300:
-            octets = self._read_or_close(response, operation, deadline)
+            octets = self._read_or_close(response, operation)
             raise _aws_error(operation, response, _json_object(octets) or {}, request_id)
-        socket = getattr(response.connection, "sock", None)
-        if socket is not None:
-            # A last resort against a reader that hangs for ever: silence is counted by who waits for it.
-            socket.settimeout(IDLE_SECONDS + 5)
         events = Events(
             response,
             service=operation.service,
@@ -167,7 +163,7 @@ class Wire:
     def _whole(self, credentials: Signer, request: _Request, deadline: float) -> Answer:
         response = self._sent(credentials, request, deadline)
         operation, request_id = request.operation, _request_id(response)
-        document = _json_object(self._read_or_close(response, operation, deadline))
+        document = _json_object(self._read_or_close(response, operation))
         if response.status >= 300:
             raise _aws_error(operation, response, document or {}, request_id)
         if document is None:
@@ -188,16 +184,7 @@ class Wire:
         )
         try:
             host, target = self._host_of(request.url)
-            return host.urlopen(
-                operation.method,
-                target,
-                body=request.body or None,
-                headers=headers,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), read=left),
-            )
+            return exchange(host, operation.method, target, body=request.body or None, headers=headers, seconds=left)
         except HTTPError as error:
             raise Unreachable(operation.service, operation.name, kind_of(error)) from error
 
@@ -210,9 +197,9 @@ class Wire:
             host = self._hosts[base] = self._pool.connection_from_url(base)
         return host, url[len(base) :]
 
-    def _read_or_close(self, response: urllib3.BaseHTTPResponse, operation: Operation, deadline: float) -> bytes:
+    def _read_or_close(self, response: urllib3.BaseHTTPResponse, operation: Operation) -> bytes:
         try:
-            octets = self._read(response, operation, deadline)
+            octets = self._read(response, operation)
         except BaseException as error:
             # Half-read, the connection is of no use to the next call: without both of these its slot is lost as well.
             response.close()
@@ -223,26 +210,11 @@ class Wire:
         response.release_conn()
         return octets
 
-    def _read(self, response: urllib3.BaseHTTPResponse, operation: Operation, deadline: float) -> bytes:
-        """Read the whole body within the deadline.
-
-        urllib3's timeout is for each receive, and its `stream` waits for as many octets as it was asked for, so a
-        trickle outlasts both: what is there is taken as it comes, and the socket is given the time that is left.
-        """
+    def _read(self, response: urllib3.BaseHTTPResponse, operation: Operation) -> bytes:
+        """Read the whole body, as it comes: a larger piece than there is would have to be waited for."""
         parts: list[bytes] = []
         size = 0
-        while True:
-            left = deadline - self._clock()
-            if left <= 0:
-                raise Unreachable(operation.service, operation.name, "timeout", begun=True)
-            # Looked up each time: with the last octet the connection is the pool's again, and soon another call's. One
-            # that ends with its answer has no socket here; it keeps the timeout that the call began with.
-            socket = getattr(response.connection, "sock", None)
-            if socket is not None:
-                socket.settimeout(left)
-            part = response.read1(_PIECE, decode_content=False)
-            if not part:
-                break
+        while part := response.read1(_PIECE, decode_content=False):
             size += len(part)
             parts.append(part)
             if size > _LARGEST_ANSWER:

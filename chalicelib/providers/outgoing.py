@@ -15,22 +15,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
 
 from chalicelib import VERSION
 from chalicelib.bedrock.failures import Unreachable
-from chalicelib.bedrock.transport import encoded, kind_of, pool, tls
+from chalicelib.bedrock.transport import encoded, exchange, kind_of, pool
 from chalicelib.errors import ServiceError
 from chalicelib.providers.endpoint import AzureEndpoint, is_public
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
+    import urllib3
+
 _CONNECT_SECONDS: Final = 3.0
 _LARGEST: Final = 25 * 1024 * 1024
 _PIECE: Final = 65536
 _HOSTS: Final = 64
+"""Resources of customers, and idle connections kept to each."""
+_KEPT: Final = 8
 _HTTPS: Final = 443
 USER_AGENT: Final = f"rolecall/{VERSION}"
 
@@ -139,20 +142,20 @@ class Outgoing:
         self._resolver = resolver
         self._clock = clock
         self._fixed = pool(proxy)
-        self._direct = urllib3.PoolManager(num_pools=_HOSTS, maxsize=8, retries=False, ssl_context=tls())
+        self._direct = pool(None, hosts=_HOSTS, kept=_KEPT)
 
     def fetch(self, call: Call) -> Received:
         """Return the whole answer. Raises `Unreachable` when there is none, or not to its end or in time."""
         deadline = self._clock() + call.seconds
         response = self._send(call, deadline)
-        octets = b"".join(self._pieces(response, call, deadline))
+        octets = b"".join(self._pieces(response, call))
         return Received(response.status, response.headers, octets)
 
     def stream(self, call: Call) -> tuple[int, Mapping[str, str], Pieces]:
         """Return status, headers and the octets as they come."""
         deadline = self._clock() + call.seconds
         response = self._send(call, deadline)
-        return response.status, response.headers, Pieces(self._pieces(response, call, deadline), response)
+        return response.status, response.headers, Pieces(self._pieces(response, call), response)
 
     def _send(self, call: Call, deadline: float) -> urllib3.BaseHTTPResponse:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **call.headers}
@@ -163,23 +166,14 @@ class Outgoing:
         base = self._local.get(call.target.host)
         try:
             if base is not None:
-                connections: Any = self._direct.connection_from_url(base)
+                connections = self._direct.connection_from_url(base)
             elif isinstance(call.target, AzureEndpoint):
                 connections = self._checked(call.target.host, call, deadline)
                 headers["Host"] = call.target.host
             else:
                 connections = self._fixed.connection_from_host(call.target.host, 443, "https")
             left = max(0.1, deadline - self._clock())
-            response: urllib3.BaseHTTPResponse = connections.urlopen(
-                call.method,
-                call.path,
-                body=octets,
-                headers=headers,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), read=left),
-            )
+            response = exchange(connections, call.method, call.path, body=octets, headers=headers, seconds=left)
         except (HTTPError, LocationValueError) as error:
             kind = kind_of(error) if isinstance(error, HTTPError) else "dns"
             raise Unreachable(call.service, call.operation, kind) from error
@@ -205,26 +199,17 @@ class Outgoing:
             )
         return connections_to(self._direct, addresses[0], _HTTPS, host)
 
-    def _pieces(self, response: urllib3.BaseHTTPResponse, call: Call, deadline: float) -> Generator[bytes, None, None]:
-        """Yield the body as it comes, within the deadline and the size; see `Wire` for why `read1` and the socket."""
+    def _pieces(self, response: urllib3.BaseHTTPResponse, call: Call) -> Generator[bytes, None, None]:
+        """Yield the body as it comes, and no more than the largest size of it."""
         size = 0
         whole = False
         try:
-            while True:
-                left = deadline - self._clock()
-                if left <= 0:
-                    raise Unreachable(call.service, call.operation, "timeout", begun=True)
-                connection = getattr(response.connection, "sock", None)
-                if connection is not None:
-                    connection.settimeout(left)
-                piece = response.read1(_PIECE, decode_content=False)
-                if not piece:
-                    whole = True
-                    return
+            while piece := response.read1(_PIECE, decode_content=False):
                 size += len(piece)
                 if size > _LARGEST:
                     raise Unreachable(call.service, call.operation, "too_large", begun=True)
                 yield piece
+            whole = True
         except (HTTPError, ValueError, OSError, AttributeError) as error:
             # All but the first: urllib3 when the response is shut down under a read.
             kind = kind_of(error) if isinstance(error, HTTPError) else "cut"

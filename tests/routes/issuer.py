@@ -161,6 +161,7 @@ class KeyServer:
         self.headers: dict[str, str] = {}
         self.seconds = 0.0
         self.dripping = False
+        self.dripping_head = False
         self._stopping = threading.Event()
         outer = self
 
@@ -168,6 +169,9 @@ class KeyServer:
             def do_GET(self) -> None:
                 outer.fetches += 1
                 outer._stopping.wait(outer.seconds)
+                if outer.dripping_head:
+                    with suppress(ConnectionError):
+                        outer._drip(self.wfile, b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 1000)
                 body = json.dumps({"keys": outer.keys}).encode() if outer.body is None else outer.body
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
@@ -185,10 +189,13 @@ class KeyServer:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def _write(self, file: BufferedIOBase, body: bytes) -> None:
-        if not self.dripping:
+        if self.dripping:
+            self._drip(file, body)
+        else:
             file.write(body)
-            return
-        for octet in body:
+
+    def _drip(self, file: BufferedIOBase, octets: bytes) -> None:
+        for octet in octets:
             if self._stopping.wait(0.2):
                 return
             file.write(bytes([octet]))

@@ -169,7 +169,11 @@ def test_the_issuer_says_how_long_its_keys_are_kept(
     assert server.fetches == 2
 
 
-@pytest.mark.parametrize("slow", [{"seconds": 10.0}, {"dripping": True}], ids=["a silent issuer", "octet by octet"])
+@pytest.mark.parametrize(
+    "slow",
+    [{"seconds": 10.0}, {"dripping": True}, {"dripping_head": True}],
+    ids=["a silent issuer", "octet by octet", "a head octet by octet"],
+)
 def test_a_slow_issuer_holds_nobody_for_long(
     authenticator: Authenticator, server: KeyServer, slow: dict[str, Any]
 ) -> None:
