@@ -1,0 +1,329 @@
+"""A chat becomes a message of Anthropic's: what each field turns into, what is refused, and what no answer may lack."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.providers.messages import from_message, to_messages
+from tests.far_customer import Api
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+HAIKU = "claude-haiku-4-5-20251001"
+"""Takes one of temperature and top_p."""
+OLD = "claude-3-haiku-20240307"
+"""Takes both."""
+ASKED: dict[str, Any] = {"role": "user", "content": "Tell me of orchards."}
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
+
+
+def _text(*texts: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text} for text in texts]
+
+
+def _schema(**described: object) -> dict[str, object]:
+    return {"response_format": {"type": "json_schema", "json_schema": described}}
+
+
+FIELDS: list[Any] = [
+    pytest.param({}, {"max_tokens": 4096, "system": None, "tools": None, "stream": None}, id="what is not asked for"),
+    pytest.param({"max_tokens": 7}, {"max_tokens": 7}, id="the limit's old name"),
+    pytest.param({"max_tokens": 7, "max_completion_tokens": 9}, {"max_tokens": 9}, id="the limit's new name first"),
+    pytest.param({"temperature": 0}, {"temperature": 0}, id="a temperature of none"),
+    pytest.param({"top_p": 0.5}, {"top_p": 0.5}, id="top_p alone"),
+    pytest.param({"stop": "END"}, {"stop_sequences": ["END"]}, id="one stop"),
+    pytest.param({"stop": ["END", " \n", "."]}, {"stop_sequences": ["END", "."]}, id="stops, but for blank ones"),
+    pytest.param({"stop": "\n"}, {"stop_sequences": None}, id="a blank stop alone"),
+    pytest.param({"stream": True}, {"stream": True}, id="a stream"),
+    pytest.param({"tool_choice": "required"}, {"tools": None, "tool_choice": None}, id="a choice among no tools"),
+    pytest.param(
+        {"tools": [TOOL]},
+        {"tools": [{"name": "weather", "input_schema": {"type": "object"}}], "tool_choice": {"type": "auto"}},
+        id="a tool",
+    ),
+    pytest.param(
+        {"tools": [{"type": "function", "function": {"name": "now", "description": "The time."}}]},
+        {"tools": [{"name": "now", "description": "The time.", "input_schema": {"type": "object"}}]},
+        id="a tool without parameters",
+    ),
+    pytest.param({"tools": [TOOL], "tool_choice": "none"}, {"tool_choice": {"type": "none"}}, id="no tool"),
+    pytest.param({"tools": [TOOL], "tool_choice": "required"}, {"tool_choice": {"type": "any"}}, id="some tool"),
+    pytest.param(
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "weather"}}},
+        {"tool_choice": {"type": "tool", "name": "weather"}},
+        id="a certain tool",
+    ),
+    pytest.param(
+        {"tools": [TOOL], "parallel_tool_calls": False},
+        {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        id="one call at a time",
+    ),
+    pytest.param(
+        {"tools": [TOOL], "parallel_tool_calls": False, "tool_choice": "none"},
+        {"tool_choice": {"type": "none"}},
+        id="one call of none",
+    ),
+    pytest.param(
+        _schema(name="x", schema={"type": "object", "required": ["a"]}),
+        {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object", "required": ["a"]}}}},
+        id="a schema for the answer",
+    ),
+    pytest.param(
+        _schema(name="x"),
+        {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
+        id="a schema that is not there",
+    ),
+    pytest.param({"response_format": {"type": "text"}}, {"output_config": None, "system": None}, id="text"),
+    pytest.param({"logprobs": False, "n": 1, "functions": [], "audio": None}, {"n": None}, id="what asks for nothing"),
+    pytest.param({"modalities": ["text"], "function_call": "auto"}, {"modalities": None}, id="what clients fill in"),
+]
+
+
+@pytest.mark.parametrize(("asked", "sent"), FIELDS)
+def test_a_field_becomes_what_anthropic_calls_it(asked: dict[str, Any], sent: dict[str, Any]) -> None:
+    """None: no such field is sent; and nothing is said to have been left out."""
+    request, changed = to_messages(OLD, {"model": OLD, "messages": [ASKED], **asked})
+
+    assert {name: request.get(name) for name in sent} == sent
+    assert changed == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "sent", "changed"),
+    [
+        pytest.param(OLD, {"temperature": 1.7}, {"temperature": 1}, ("temperature",), id="hotter than it goes"),
+        pytest.param(OLD, {"temperature": 1, "top_p": 0.5}, {"temperature": 1, "top_p": 0.5}, (), id="both"),
+        pytest.param(HAIKU, {"temperature": 1, "top_p": 0.5}, {"temperature": 1}, ("top_p",), id="one of both"),
+        pytest.param("claude-opus-4-8", {"temperature": 1, "top_p": 0.5}, {}, ("temperature", "top_p"), id="neither"),
+        pytest.param(OLD, {"seed": 7, "user": "u"}, {}, ("seed", "user"), id="what it has no field for"),
+    ],
+)
+def test_what_a_model_does_not_take_is_left_out_and_named(
+    model: str, asked: dict[str, Any], sent: dict[str, Any], changed: tuple[str, ...]
+) -> None:
+    """Sampling differs by model, and a caller must learn what was not as asked."""
+    request, left_out = to_messages(model, {"model": model, "messages": [ASKED], **asked})
+
+    assert {name: request[name] for name in ("temperature", "top_p", "seed", "user") if name in request} == sent
+    assert left_out == changed
+
+
+MESSAGES: list[Any] = [
+    pytest.param(
+        [{"role": "user", "content": [{"type": "text", "text": "a"}]}, {"role": "user", "content": "b"}],
+        [{"role": "user", "content": _text("a", "b")}],
+        id="two messages of one person are one turn",
+    ),
+    pytest.param(
+        [ASKED, {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}, ASKED],
+        [
+            {"role": "user", "content": _text(ASKED["content"])},
+            {"role": "assistant", "content": _text("No.")},
+            {"role": "user", "content": _text(ASKED["content"])},
+        ],
+        id="a refusal was said",
+    ),
+    pytest.param(
+        [ASKED, {"role": "assistant", "content": " "}],
+        [{"role": "user", "content": _text(ASKED["content"])}],
+        id="what is blank was not",
+    ),
+    pytest.param(
+        [ASKED, {"role": "assistant", "content": None, "tool_calls": [CALL]}],
+        [
+            {"role": "user", "content": _text(ASKED["content"])},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Bern"}}],
+            },
+        ],
+        id="a call",
+    ),
+    pytest.param(
+        [{"role": "user", "content": "And?"}, {"role": "tool", "tool_call_id": "c1", "content": "Sun."}],
+        [
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "c1", "content": _text("Sun.")}, *_text("And?")],
+            }
+        ],
+        id="results stand first",
+    ),
+    pytest.param(
+        [
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": "data:image/jpg;base64,aGk="}}],
+            }
+        ],
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "aGk="}}
+                ],
+            }
+        ],
+        id="an image, by the name that its kind has",
+    ),
+]
+
+
+@pytest.mark.parametrize(("messages", "turns"), MESSAGES)
+def test_messages_become_turns(messages: list[dict[str, Any]], turns: list[dict[str, Any]]) -> None:
+    """In Anthropic's order, of which the first rule is that the two take turns."""
+    request, _ = to_messages(OLD, {"model": OLD, "messages": messages})
+
+    assert request["messages"] == turns
+
+
+def test_the_systems_texts_stand_apart_in_their_order() -> None:
+    """Those of the service first, then the developer's and the system's own, and JSON mode's last."""
+    messages = [{"role": "developer", "content": [{"type": "text", "text": "b"}]}, ASKED]
+    body = {"messages": [*messages, {"role": "system", "content": "c"}], "response_format": {"type": "json_object"}}
+    request, _ = to_messages(OLD, {"model": OLD, **body}, ("a",))
+
+    assert [part["text"] for part in request["system"]][:3] == ["a", "b", "c"]
+    assert "JSON" in request["system"][3]["text"]
+    assert request["messages"] == [{"role": "user", "content": _text(ASKED["content"])}]
+
+
+def _saying(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(parts)}]}
+
+
+REFUSED: list[Any] = [
+    pytest.param({"n": 2}, "unsupported_parameter", "n", id="two answers"),
+    pytest.param({"logprobs": True}, "unsupported_parameter", "logprobs", id="probabilities"),
+    pytest.param({"functions": [{"name": "f"}]}, "unsupported_parameter", "functions", id="functions of old"),
+    pytest.param({"modalities": ["audio"]}, "unsupported_parameter", "modalities", id="speech"),
+    pytest.param({"reasoning_effort": "low"}, "unsupported_parameter", "reasoning_effort", id="an effort"),
+    pytest.param({"prediction": {}}, "unsupported_parameter", "prediction", id="a prediction"),
+    pytest.param({"tools": [{"type": "custom"}]}, "unsupported_parameter", "tools.0", id="a tool of another kind"),
+    pytest.param({"tools": [{"type": "function"}]}, "unsupported_parameter", "tools.0", id="a tool that is none"),
+    pytest.param({"response_format": {"type": "x"}}, "unsupported_parameter", "response_format", id="another form"),
+    pytest.param(_saying({"type": "input_audio"}), "unsupported_parameter", "messages.0.content.0", id="a sound"),
+    pytest.param(
+        _saying(
+            {"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+        ),
+        "invalid_value",
+        "messages.0.content.1",
+        id="an image's address",
+    ),
+    pytest.param(
+        _saying({"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,aGk="}}),
+        "invalid_value",
+        "messages.0.content.0",
+        id="an image that runs",
+    ),
+    pytest.param(
+        {"messages": [ASKED, {"role": "wizard", "content": "x"}]}, "invalid_value", "messages.1.role", id="a role"
+    ),
+    pytest.param({"messages": [{"role": "system", "content": "x"}]}, "invalid_value", "messages", id="nobody speaks"),
+    pytest.param({"messages": [{"role": "user", "content": " "}]}, "invalid_value", "messages", id="nothing is said"),
+    *(
+        pytest.param(
+            {"messages": [ASKED, {"role": "assistant", "tool_calls": [CALL, {"function": function}]}]},
+            "invalid_value",
+            "messages.1.tool_calls.1",
+            id=f"a call with {what}",
+        )
+        for what, function in {
+            "broken arguments": {"name": "f", "arguments": "{"},
+            "arguments in a list": {"name": "f", "arguments": "[]"},
+            "no function": None,
+        }.items()
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "code", "param"), REFUSED)
+def test_what_messages_has_nothing_for_is_refused_by_its_place(
+    world: World, asked: dict[str, Any], code: str, param: str
+) -> None:
+    """Over HTTP, with the field at fault, and before Anthropic hears of it."""
+    fake = world.providers.anthropic
+    fake.forget()
+    headers = {"Rolecall-Provider": "anthropic", "Rolecall-Provider-Key": fake.key}
+    api = Api(world.gateway.url, world.issuer.token("own-keys"), headers)
+    answer = api.post("/v1/chat/completions", {"model": HAIKU, "messages": [ASKED], **asked})
+
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, code, param)
+    assert fake.calls() == []
+
+
+ANSWER: dict[str, Any] = {
+    "id": "msg_1",
+    "model": OLD,
+    "content": [{"type": "text", "text": "Apples."}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 2},
+}
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        pytest.param({"stop_reason": None}, id="no reason"),
+        pytest.param({"stop_reason": "because"}, id="a reason that nobody knows"),
+        pytest.param({"usage": None}, id="no usage"),
+        pytest.param({"content": "Apples."}, id="no list of blocks"),
+    ],
+)
+def test_half_an_answer_is_none(lacking: dict[str, Any]) -> None:
+    """It never looks like a whole one."""
+    assert from_message(ANSWER | lacking, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("pause_turn", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("tool_use", "tool_calls"),
+        ("refusal", "content_filter"),
+    ],
+)
+def test_each_reason_to_stop_has_its_word(reason: str, finish: str) -> None:
+    """Clients go on by it: a cut answer must not look finished, nor a refused one."""
+    completion = from_message(ANSWER | {"stop_reason": reason}, 0)
+
+    assert completion is not None
+    assert completion["choices"][0]["finish_reason"] == finish
+
+
+def test_tokens_from_a_prompt_cache_count_as_asked() -> None:
+    """OpenAI counts them within the prompt and names them; Anthropic counts each by itself."""
+    usage = {
+        "input_tokens": 3, "output_tokens": 2, "cache_read_input_tokens": 40, "cache_creation_input_tokens": 500,
+    }  # fmt: skip
+    completion = from_message(ANSWER | {"usage": usage, "content": []}, 0)
+
+    assert completion is not None
+    assert completion["usage"] == {
+        "prompt_tokens": 543,
+        "completion_tokens": 2,
+        "total_tokens": 545,
+        "prompt_tokens_details": {"cached_tokens": 40},
+    }
+    assert completion["choices"][0]["message"]["content"] is None
+
+
+def test_a_call_of_a_tool_is_told_with_its_arguments() -> None:
+    """As text, as OpenAI's clients parse them."""
+    block = {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Bern"}}
+    completion = from_message(ANSWER | {"content": [block], "stop_reason": "tool_use"}, 0)
+
+    assert completion is not None
+    [call] = completion["choices"][0]["message"]["tool_calls"]
+    assert (call["id"], call["function"]["name"]) == ("c1", "weather")
+    assert json.loads(call["function"]["arguments"]) == {"city": "Bern"}
