@@ -39,6 +39,7 @@ _EARLY: Final = timedelta(minutes=10)
 _LAST_MOMENT: Final = timedelta(minutes=1)
 _CAPACITY: Final = 1000
 _REGION_DISABLED: Final = "RegionDisabledException"
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class _Entry:
         self.session: Session | None = None
         self.refreshing = False
         self.refusal: AwsError | None = None
-        self.refused_until: datetime | None = None
+        self.refused_until = _LONG_AGO
 
 
 class Sessions:
@@ -196,7 +197,7 @@ class Sessions:
         now = self._clock()
         if entry.session is not None and entry.session.expires_at - now > _LAST_MOMENT:
             return entry.session
-        if entry.refusal is not None and entry.refused_until is not None and now < entry.refused_until:
+        if entry.refusal is not None and now < entry.refused_until:
             raise explain(entry.refusal)
         try:
             entry.session = self._assume(grant)
@@ -206,7 +207,7 @@ class Sessions:
             raise explain(failure) from failure
         except Unreachable as failure:
             raise explain(failure) from failure
-        entry.refusal = entry.refused_until = None
+        entry.refusal = None
         return entry.session
 
     def _assume(self, grant: Grant) -> Session:
@@ -234,7 +235,7 @@ class Sessions:
 
     def _refresh_beside(self, entry: _Entry, grant: Grant) -> None:
         with self._lock:
-            if entry.refreshing or (entry.refused_until is not None and self._clock() < entry.refused_until):
+            if entry.refreshing or self._clock() < entry.refused_until:
                 return
             entry.refreshing = True
         threading.Thread(target=self._refresh, args=(entry, grant), name="session-refresh", daemon=True).start()

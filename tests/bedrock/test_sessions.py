@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
-from chalicelib.bedrock.failures import AwsError
-from chalicelib.bedrock.sessions import Grant, Sessions, assume
+from chalicelib.bedrock.sessions import Grant, Sessions
 from chalicelib.bedrock.signing import Credentials
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import RoleArn, sts_regions
+from chalicelib.identifiers import RoleArn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,12 +49,15 @@ class FarSts:
         self.meta = SimpleNamespace(region_name="us-east-1")
         self.calls: list[dict[str, Any]] = []
         self.refusal: str | None = None
+        self.silent = False
         self.before_answer: Callable[[], object] = lambda: None
 
     def assume_role(self, **request: Any) -> dict[str, Any]:
         self.calls.append(request)
         number = len(self.calls)
         self.before_answer()
+        if self.silent:
+            raise EndpointConnectionError(endpoint_url="https://sts.us-east-1.amazonaws.com")
         if self.refusal is not None:
             answer: Any = {
                 "Error": {"Code": self.refusal, "Message": "User: x is not authorized to perform: sts:AssumeRole"},
@@ -99,33 +101,6 @@ def _wait_until(done: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen within five seconds")
 
 
-def test_what_is_asked_of_sts() -> None:
-    """AssumeRole carries the grant's ID and session policy, a name of connection and purpose, and an hour at most."""
-    client = boto3.client("sts", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
-    asked = {
-        "RoleArn": str(ROLE),
-        "RoleSessionName": "conn-a.invoke",
-        "Policy": GRANT.session_policy,
-        "DurationSeconds": 3600,
-        "ExternalId": "rolecall-x",
-    }
-    given = {"AccessKeyId": "ASIA" + "X" * 16, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": START}
-    user = {"AssumedRoleId": "AROAEXAMPLEEXAMPLE:conn-a.invoke", "Arn": "arn:aws:sts::444455556666:assumed-role/a/b"}
-    with Stubber(client) as stub:
-        stub.add_response("assume_role", {"Credentials": given, "AssumedRoleUser": user}, asked)
-        session = assume(
-            [lambda: client],
-            ROLE,
-            "rolecall-x",
-            session_policy=GRANT.session_policy,
-            name="conn-a.invoke",
-            seconds=3600,
-        )
-
-    assert session.credentials == Credentials("ASIA" + "X" * 16, "s", "t")
-    assert (session.expires_at, session.role_unique_id) == (START, "AROAEXAMPLEEXAMPLE")
-
-
 def test_a_session_is_fetched_once_for_its_life(sessions: Sessions, sts: FarSts, clock: Clock) -> None:
     """For fifty minutes of its hour a session costs one AssumeRole."""
     for _ in range(49):
@@ -167,6 +142,40 @@ def test_in_its_last_minute_a_session_is_replaced_first(sessions: Sessions, cloc
     clock.pass_time(minutes=59, seconds=30)
 
     assert sessions.credentials(GRANT).access_key == "ASIA2"
+
+
+def test_a_refresh_that_failed_holds_up_nobody_who_waits(sessions: Sessions, sts: FarSts, clock: Clock) -> None:
+    """It says nothing against the role: who needs a session moments later asks STS, and gets one."""
+    sessions.credentials(GRANT)
+    clock.pass_time(minutes=58, seconds=55)
+    sts.silent = True
+    assert sessions.credentials(GRANT).access_key == "ASIA1"
+    _wait_until(lambda: "session-refresh" not in {thread.name for thread in threading.enumerate()})
+    sts.silent = False
+    clock.pass_time(seconds=20)
+
+    assert sessions.credentials(GRANT).access_key == "ASIA3"
+
+
+def test_an_sts_that_does_not_answer_is_no_refusal(sessions: Sessions, sts: FarSts) -> None:
+    """Callers hear that it did not, and the next asks again."""
+    sts.silent = True
+    for _ in range(2):
+        with pytest.raises(ServiceError) as told:
+            sessions.credentials(GRANT)
+        assert told.value.code == "upstream_unreachable"
+    sts.silent = False
+
+    assert sessions.credentials(GRANT).access_key == "ASIA3"
+
+
+def test_a_role_made_anew_is_not_the_one_that_was_verified(sessions: Sessions, sts: FarSts) -> None:
+    """Whoever can delete and make roles in an account may not be whoever had this one verified."""
+    assert sessions.credentials(replace(GRANT, role_unique_id="AROAEXAMPLE")).access_key == "ASIA1"
+    with pytest.raises(ServiceError) as refused:
+        sessions.credentials(replace(GRANT, role_unique_id="AROAOTHER"))
+
+    assert refused.value.code == "role_identity_changed"
 
 
 def test_threads_share_one_assume_role(sessions: Sessions, sts: FarSts) -> None:
@@ -251,6 +260,7 @@ def test_an_answer_that_comes_after_forgetting_is_used_by_nobody_else(sessions: 
         pytest.param(replace(GRANT, external_id="rolecall-y"), id="external ID"),
         pytest.param(replace(GRANT, region="eu-west-1"), id="region"),
         pytest.param(replace(GRANT, session_policy="{}"), id="session policy"),
+        pytest.param(replace(GRANT, role_unique_id="AROAEXAMPLE"), id="the role's unique id"),
     ],
 )
 def test_grants_that_differ_in_anything_share_nothing(sessions: Sessions, sts: FarSts, other: Grant) -> None:
@@ -283,57 +293,6 @@ def test_credentials_do_not_show_their_secret() -> None:
     credentials = Credentials("ASIAEXAMPLE", "canary-secret", "canary-token")
 
     assert "canary" not in f"{credentials} {credentials!r}"
-
-
-def test_a_failure_of_sts_is_typed() -> None:
-    """`assume` raises what STS said as a value that can be classified."""
-    client = boto3.client("sts", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(client) as stub:
-        stub.add_client_error("assume_role", "AccessDenied", "no", 403)
-        with pytest.raises(AwsError) as refused:
-            assume([lambda: client], ROLE, None, session_policy="{}", name="conn-a.negprobe", seconds=900)
-
-    assert (refused.value.service, refused.value.operation, refused.value.status, refused.value.code) == (
-        "sts",
-        "AssumeRole",
-        403,
-        "AccessDenied",
-    )
-
-
-def test_sts_is_asked_elsewhere_where_an_account_has_it_off() -> None:
-    """RegionDisabled is about the region of STS, not about the role: one other region is asked, and says where."""
-    here, there = (
-        boto3.client("sts", region_name=region, aws_access_key_id="a", aws_secret_access_key="b")
-        for region in sts_regions("eu-south-2")
-    )
-    given = {"AccessKeyId": "ASIA" + "X" * 16, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": START}
-    user = {"AssumedRoleId": "AROAEXAMPLEEXAMPLE:conn-a.invoke", "Arn": "arn:aws:sts::444455556666:assumed-role/a/b"}
-    with Stubber(here) as off, Stubber(there) as on:
-        off.add_client_error("assume_role", "RegionDisabledException", "STS is not activated in this region", 403)
-        on.add_response("assume_role", {"Credentials": given, "AssumedRoleUser": user})
-        session = assume(
-            [lambda: here, lambda: there], ROLE, "rolecall-x", session_policy="{}", name="conn-a.verify", seconds=900
-        )
-        off.add_client_error("assume_role", "AccessDenied", "no", 403)
-        with pytest.raises(AwsError, match="AccessDenied"):
-            assume([lambda: here, lambda: there], ROLE, None, session_policy="{}", name="conn-a.negprobe", seconds=900)
-
-    assert session.sts_region == "us-east-1"
-
-
-@pytest.mark.parametrize(
-    ("home", "asked"),
-    [
-        ("eu-central-1", ("eu-central-1", "us-east-1")),
-        ("us-east-1", ("us-east-1", "us-west-2")),
-        ("us-gov-west-1", ("us-gov-west-1", "us-gov-east-1")),
-        ("eusc-de-east-1", ("eusc-de-east-1",)),
-    ],
-)
-def test_sts_never_leaves_its_partition(home: str, asked: tuple[str, ...]) -> None:
-    """The other region is one of the same partition; a partition of one region has none."""
-    assert sts_regions(home) == asked
 
 
 def test_a_role_with_short_sessions_gets_a_short_session(clock: Clock) -> None:
