@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 from botocore.auth import SigV4Auth
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # At DEBUG this logger writes canonical requests, and with them session tokens, whatever level was asked for.
 logging.getLogger("botocore.auth").setLevel(logging.INFO)
+
+LEFT_OUT: Final = "[left out]"
+"""Stands for a secret in a text of somebody else's."""
 
 
 class Credentials(NamedTuple):
@@ -53,6 +56,17 @@ class ApiKey(NamedTuple):
 
 Signer = Credentials | ApiKey
 """What a call is made with."""
+
+
+def without_secrets(signer: Signer, text: str) -> str:
+    """Return a text of AWS's without what signed the call, wherever it is repeated.
+
+    What stands in front of AWS's services repeats an Authorization header that it can't read
+    (github.com/cowinapi/developer.cowin/issues/129), and a Bedrock API key is one.
+    """
+    for secret in (signer.key,) if isinstance(signer, ApiKey) else (signer.secret_key, signer.token):
+        text = text.replace(secret, LEFT_OUT) if secret else text
+    return text
 
 
 def address(

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from chalicelib import VERSION
 from chalicelib.bedrock.events import Events
 from chalicelib.bedrock.failures import AwsError, Unreachable, parse_retry_after
-from chalicelib.bedrock.signing import address, sign
+from chalicelib.bedrock.signing import address, sign, without_secrets
 from chalicelib.bedrock.transport import encoded, exchange, kind_of, pool
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Wire:
         operation, request_id = request.operation, _request_id(response)
         if response.status >= 300:
             octets = self._read_or_close(response, operation)
-            raise _aws_error(operation, response, _json_object(octets) or {}, request_id)
+            raise _aws_error(operation, response, _json_object(octets) or {}, request_id, credentials)
         events = Events(
             response,
             service=operation.service,
@@ -165,7 +165,7 @@ class Wire:
         operation, request_id = request.operation, _request_id(response)
         document = _json_object(self._read_or_close(response, operation))
         if response.status >= 300:
-            raise _aws_error(operation, response, document or {}, request_id)
+            raise _aws_error(operation, response, document or {}, request_id, credentials)
         if document is None:
             raise Unreachable(operation.service, operation.name, "cut", begun=True)
         return Answer(document, request_id, response.headers)
@@ -245,7 +245,11 @@ def _json_object(octets: bytes) -> dict[str, Any] | None:
 
 
 def _aws_error(
-    operation: Operation, response: urllib3.BaseHTTPResponse, fields: Mapping[str, Any], request_id: str
+    operation: Operation,
+    response: urllib3.BaseHTTPResponse,
+    fields: Mapping[str, Any],
+    request_id: str,
+    credentials: Signer,
 ) -> AwsError:
     code = response.headers.get("x-amzn-errortype") or _first_text(fields, _CODES)
     # `ThrottlingException:http://internal...` and `com.amazon.coral#ThrottlingException` are both in use.
@@ -255,7 +259,8 @@ def _aws_error(
         operation.name,
         response.status,
         code,
-        _first_text(fields, _TEXTS),
+        # Before anybody cuts it: half of a secret would be looked for in vain.
+        without_secrets(credentials, _first_text(fields, _TEXTS)),
         request_id,
         retry_after=parse_retry_after(response.headers.get("retry-after")),
     )

@@ -65,8 +65,9 @@ _TOLD: Final = {
         "Allow its user or role bedrock:ListFoundationModels, bedrock:ListInferenceProfiles and bedrock:InvokeModel.",
     ),
 }
-_OF_API_KEYS: Final = re.compile(r"(?i)api key is valid|bearer token")
-"""How Bedrock refuses an API key, with AccessDenied's status: github.com/ai4s-research/open-science/issues/53."""
+_OF_API_KEYS: Final = re.compile(r"(?i)api key is valid|invalid api key|bearer token")
+"""How Bedrock refuses an API key, with AccessDenied's status: github.com/ai4s-research/open-science/issues/53,
+github.com/OpenHands/software-agent-sdk/pull/2195."""
 
 
 class Bedrock:

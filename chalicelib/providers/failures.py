@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable, parse_retry_after
+from chalicelib.bedrock.signing import LEFT_OUT
 from chalicelib.errors import UpstreamRefusal
 from chalicelib.providers.base import KeyCheck
 from chalicelib.providers.meanings import Meaning, meaning_of
@@ -25,7 +26,6 @@ _REQUEST_ID: Final = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id")
 _LIKE_A_KEY: Final = re.compile(r"(?<!\S)\S*\*{2,}\S*|(?:sk-|AIza|AQ\.|AKIA|ASIA|ABSK|bedrock-api-key-)\S+", re.ASCII)
 """Providers repeat keys with stars in their middle; what is left of them is still a part of a secret."""
-LEFT_OUT: Final = "[left out]"
 NAMES: Final = {
     "openai": "OpenAI",
     "anthropic": "Anthropic",

@@ -6,8 +6,9 @@ import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.bedrock.signing import LEFT_OUT
 from chalicelib.providers.answers import events_of
-from chalicelib.providers.failures import LEFT_OUT, ended_early, explain, read_error
+from chalicelib.providers.failures import ended_early, explain, read_error
 from chalicelib.providers.foreign import number, text
 from chalicelib.providers.messages import REASONS, usage_of
 

@@ -9,11 +9,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable
+from chalicelib.bedrock.signing import LEFT_OUT
 from chalicelib.errors import ServiceError
 from chalicelib.providers.answers import begun, events_of, whole
 from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
 from chalicelib.providers.failures import (
-    LEFT_OUT,
     ProviderError,
     ended_early,
     explain,

@@ -12,21 +12,26 @@ import pytest
 from pydantic import SecretStr
 
 from chalicelib.bedrock.wire import Wire
+from chalicelib.errors import ServiceError
 from chalicelib.logs import JsonFormatter
 from chalicelib.providers import connect
-from chalicelib.providers.credentials import ApiKey
+from chalicelib.providers.base import Question
+from chalicelib.providers.credentials import ApiKey, AwsKeys, BedrockKey
 from chalicelib.providers.failures import ProviderRefusal
 from chalicelib.providers.outgoing import Outgoing
 from chalicelib.providers.standard import ModelRule
 from chalicelib.routes.credential import HEADERS
 from sandbox.providers import AZURE_HOST
 from sandbox.providers.server import SWITCHES
+from tests.bedrock.far_side import error
 from tests.far_customer import Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chalicelib.providers.bedrock import Bedrock
     from sandbox.world import World
+    from tests.bedrock.conftest import Start
 
 CANARY = "c4n4ry7f3b9d"
 
@@ -107,6 +112,47 @@ def test_a_canary_in_a_key_survives_no_failure(world: World, logs: io.StringIO, 
     everything = told + logs.getvalue() + _table(world) + json.dumps(world.aws.calls.rows())
     assert CANARY not in everything
     assert fake.key not in everything
+
+
+_AWS_KEYS = {
+    "an API key": BedrockKey(SecretStr(f"ABSK{CANARY}"), "us-east-1"),
+    "a session's secret": AwsKeys(
+        SecretStr("ASIAEXAMPLEEXAMPLE"), SecretStr(f"secret{CANARY}"), SecretStr("token"), "us-east-1"
+    ),
+    "a session's token": AwsKeys(
+        SecretStr("ASIAEXAMPLEEXAMPLE"), SecretStr("s" * 40), SecretStr(f"token{CANARY}"), "us-east-1"
+    ),
+}
+_ECHOES = {
+    "of a request that is invalid": (400, "ValidationException", "odd: {}"),
+    "of a header that can't be read": (403, "", "'{0}' not a valid key=value pair in Authorization header: '{0}'"),
+    "of a permission that is missing": (403, "AccessDeniedException", "{} is not authorized to perform: bedrock:X"),
+    "where the text is cut": (400, "ValidationException", "x" * 480 + "{}"),
+}
+
+
+@pytest.mark.parametrize("echo", _ECHOES.values(), ids=_ECHOES)
+@pytest.mark.parametrize("credential", _AWS_KEYS.values(), ids=_AWS_KEYS)
+def test_what_signs_a_call_to_aws_is_told_nobody_though_aws_repeats_it(
+    start: Start, credential: AwsKeys | BedrockKey, echo: tuple[int, str, str]
+) -> None:
+    """Of a header that it can't read AWS repeats all, and a Bedrock API key is one; no part of it goes on."""
+    status, code, text = echo
+    parts = (getattr(credential, name, None) for name in ("key", "secret_access_key", "session_token"))
+    secret = next(value for part in parts if part is not None and CANARY in (value := part.get_secret_value()))
+    far = start(choose=lambda _: error(status, code, text.format(secret)))
+    provider: Bedrock = connect(  # type: ignore[assignment]  # of these credentials
+        credential, outgoing=Outgoing(), wire=Wire(endpoint=far.url), rule=ModelRule()
+    )
+    chat = {"messages": [{"role": "user", "content": "Hi"}]}
+    question = Question("amazon.nova-micro-v1:0", chat, (), 5)
+    told = repr(provider.verify())
+    for ask in (provider.models, lambda: provider.chat(question), lambda: provider.stream(question)):
+        with pytest.raises(ServiceError) as refused:
+            ask()
+        told += refused.value.message + repr(refused.value.__dict__)
+
+    assert secret[:12] not in told
 
 
 def test_a_canary_is_in_no_repr_and_no_traceback(world: World) -> None:

@@ -8,12 +8,19 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr
 
+from chalicelib.bedrock.wire import Wire
+from chalicelib.errors import ServiceError
+from chalicelib.providers.bedrock import Bedrock
+from chalicelib.providers.credentials import BedrockKey
 from sandbox.providers import AZURE_HOST
+from tests.bedrock.far_side import error
 from tests.far_customer import Answer, Api
 
 if TYPE_CHECKING:
     from sandbox.world import World
+    from tests.bedrock.conftest import Start
 
 _numbers = itertools.count()
 
@@ -219,6 +226,26 @@ def test_a_bedrock_key_that_nobody_has_is_invalid(world: World, api: Api) -> Non
     document = _verify(api, {"provider": "bedrock", "key": "ABSKnobodys", "region": "us-east-1"}).json
 
     assert (document["status"], document["finding"]["code"]) == ("invalid", "provider_key_rejected")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Authentication failed: Please make sure your API Key is valid.",
+     "Invalid API Key format: Must start with pre-defined prefix", "Bearer Token has expired"],
+)  # fmt: skip
+def test_a_bedrock_key_is_refused_in_several_words(start: Start, words: str) -> None:
+    """AccessDenied is their code, as that of a good key without rights: those would be called limited, and not counted.
+
+    Words: github.com/ai4s-research/open-science/issues/53, github.com/OpenHands/software-agent-sdk/pull/2195.
+    """
+    far = start(choose=lambda _: error(403, "AccessDeniedException", words))
+    provider = Bedrock(BedrockKey(SecretStr("ABSKnobodys"), "us-east-1"), Wire(endpoint=far.url))
+
+    check = provider.verify()
+    with pytest.raises(ServiceError) as refused:
+        provider.models()
+
+    assert (check.verdict, refused.value.code) == ("invalid", "provider_key_rejected")
 
 
 def test_aws_keys_that_may_not_list_are_limited(world: World, api: Api) -> None:
