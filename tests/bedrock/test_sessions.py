@@ -136,6 +136,21 @@ def test_a_failed_refresh_keeps_the_session_and_waits(sessions: Sessions, sts: F
     assert len(sts.calls) == 2
 
 
+def test_a_refresh_is_tried_again_after_half_a_minute(sessions: Sessions, sts: FarSts, clock: Clock) -> None:
+    """And after each hour: neither a failed one nor one that went well is the last."""
+    sessions.credentials(GRANT)
+    clock.pass_time(minutes=51)
+    sts.refusal = "AccessDenied"
+    sessions.credentials(GRANT)
+    _wait_until(lambda: "session-refresh" not in {thread.name for thread in threading.enumerate()})
+    sts.refusal = None
+    clock.pass_time(seconds=31)
+    _wait_until(lambda: sessions.credentials(GRANT).access_key == "ASIA3")
+    clock.pass_time(minutes=51)
+
+    _wait_until(lambda: sessions.credentials(GRANT).access_key == "ASIA4")
+
+
 def test_in_its_last_minute_a_session_is_replaced_first(sessions: Sessions, clock: Clock) -> None:
     """A session that may end during the call is not handed out."""
     sessions.credentials(GRANT)
