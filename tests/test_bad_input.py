@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from contextlib import suppress
@@ -224,6 +225,24 @@ def test_odd_paths_and_queries_are_refused(api: Api, path: str, status: int, cod
 
     assert _is_clean_refusal(answer)
     assert (answer.status, answer.error["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param("REPORT", id="another item of the connection"),
+        pytest.param("EVENT#", id="no event"),
+        pytest.param("EVENT#2026-11-24T12:00:00.000+00:00#0000000001#", id="more than an event"),
+        pytest.param("conn-aaaaaaaaaaaaaaaaaaaa", id="a connection"),
+        pytest.param("EVENT#\N{ARABIC-INDIC DIGIT TWO}026-11-24T12:00:00.000+00:00#0000000001", id="other digits"),
+    ],
+)
+def test_a_cursor_leads_to_nothing_but_a_row_of_its_list(api: Api, connection_id: str, place: str) -> None:
+    """What travels in it is a place within the caller's own partition; any other is refused."""
+    cursor = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+    answer = api.get(f"/v1/connections/{connection_id}/events?cursor={cursor}")
+
+    assert (answer.status, answer.error["code"]) == (400, "invalid_cursor")
 
 
 def test_an_unknown_document_is_named_as_such(api: Api, connection_id: str) -> None:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.errors import ServiceError
+from chalicelib.onboarding.registry import Actor, NewConnection, Registry
+from chalicelib.onboarding.table import Table
 from tests.far_customer import Api
 
 if TYPE_CHECKING:
@@ -169,6 +172,20 @@ def test_an_external_id_is_never_taken_over(world: World, api: Api) -> None:
 
     assert [answer.error["code"] for answer in (by_query, by_header)] == ["external_id_not_settable"] * 2
     assert api.get("/v1/connections").json["data"] == []
+
+
+def test_an_external_id_is_not_given_out_twice(world: World, tenant: str) -> None:
+    """Not even by a random source that repeats itself: three tries, then nothing is stored and nobody is told one."""
+    table = Table(lambda: world.services.dynamodb, world.settings.table_name)
+    registry = Registry(table, clock=world.services.clock, random_bytes=bytes)
+    new = NewConnection("x", "us-east-1", None, None, None)
+    made = registry.create(tenant, new, Actor("somebody", "127.0.0.1"))
+    with pytest.raises(ServiceError) as refused:
+        registry.create(f"{tenant}-other", new, Actor("somebody", "127.0.0.1"))
+
+    assert refused.value.code == "storage_unavailable"
+    assert registry.page(f"{tenant}-other") == ([], None)
+    assert [one.id for one in registry.page(tenant)[0]] == [made.id]
 
 
 def test_a_pending_connection_expires(world: World, api: Api, tenant: str) -> None:

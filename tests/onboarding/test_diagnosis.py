@@ -12,6 +12,7 @@ import pytest
 from chalicelib.identifiers import RoleArn
 from chalicelib.routes import create_app
 from chalicelib.services import Services
+from sandbox.aws.accounts import attach_to_service, detach_from_service
 from sandbox.gateway import LocalGateway
 from tests.far_customer import Api, Customer
 
@@ -141,6 +142,23 @@ def test_a_service_that_runs_as_someone_else_is_the_operators_fault(world: World
 
     assert (finding["code"], finding["whose_fix"]) == ("service_identity_mismatch", "operator")
     assert world.accounts.service_role.name not in json.dumps(finding["evidence"])
+
+
+def test_a_service_that_may_not_assume_is_the_operators_fault(world: World, subject: Subject) -> None:
+    """AWS refuses before it looks at the role, so nothing is asked of the customer, and nothing more of STS."""
+    subject.make_role()
+    never = {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": subject.role_arn}
+    attach_to_service("never", {"Version": "2012-10-17", "Statement": [never]})
+    world.aws.calls.clear()
+    try:
+        report = subject.verify()
+    finally:
+        detach_from_service("never")
+    finding = next(found for found in report["findings"] if found["code"] == "operator_may_not_assume")
+
+    assert (report["status"], finding["whose_fix"]) == ("pending", "operator")
+    assert (subject.role_arn in finding["message"], "edits" in finding and finding["edits"]) == (True, [])
+    assert world.aws.calls.count("sts", "GetCallerIdentity") == 0
 
 
 def test_sts_switched_off_for_our_region_is_got_around(world: World, subject: Subject) -> None:

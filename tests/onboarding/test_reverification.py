@@ -216,6 +216,20 @@ def test_one_connection_that_breaks_does_not_shield_the_next(world: World, activ
     assert active.api.call("DELETE", active.path).status == 200
 
 
+def test_a_table_that_fails_once_shields_nobody(world: World, active: Active) -> None:
+    """Whatever breaks a run that nobody foresaw, the run after it is done; the one that broke stays due."""
+    other = Active(world)
+    for one in (active, other):
+        one.becomes_due()
+    world.aws.faults.add(
+        {"service": "dynamodb", "operation": "TransactWriteItems", "kind": "error", "code": "AccessDeniedException"}
+    )
+    first, second = active.schedule(), active.schedule()
+
+    assert (first["verified"], first["left"]) == (1, 1)
+    assert (second["verified"], second["left"]) == (1, 0)
+
+
 def test_a_tenant_who_verifies_without_end_keeps_no_role_from_being_looked_at(world: World, active: Active) -> None:
     """The runs that a tenant may start in a minute are used up: the scheduled one is the service's own."""
     now = datetime.now(UTC)

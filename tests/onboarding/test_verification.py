@@ -14,7 +14,7 @@ import pytest
 
 from chalicelib.onboarding.checks import CHECKS, Result, Verdict, is_usable, verdict
 from sandbox.aws.accounts import attach_to_service, detach_from_service
-from tests.far_customer import Api, Customer
+from tests.far_customer import Answer, Api, Customer
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -322,14 +322,13 @@ def test_a_tenant_cannot_verify_without_end(world: World, onboarded: Onboarded) 
     assert world.aws.calls.count("sts") == before
 
 
-def test_a_run_whose_connection_changed_writes_nothing(world: World, onboarded: Onboarded) -> None:
-    """Whatever changed the connection while a run was under way is not overwritten by it."""
+def _overtaken(world: World, onboarded: Onboarded, **headers: str) -> Answer:
+    """Return the answer to a run during which the connection was changed."""
     world.aws.faults.add({"service": "bedrock", "operation": "ListFoundationModels", "kind": "slow", "seconds": 1.0})
     tenant = jwt.decode(onboarded.api.token or "", options={"verify_signature": False})["tenant"]
+    body = {"role_arn": onboarded.role_arn, "invoke": False}
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(
-            onboarded.api.post, f"{onboarded.path}/verification", {"role_arn": onboarded.role_arn, "invoke": False}
-        )
+        slow = pool.submit(onboarded.api.call, "POST", f"{onboarded.path}/verification", body, headers=headers)
         threading.Event().wait(0.4)
         world.services.dynamodb.update_item(
             TableName=world.settings.table_name,
@@ -337,12 +336,27 @@ def test_a_run_whose_connection_changed_writes_nothing(world: World, onboarded: 
             UpdateExpression="ADD version :one",
             ExpressionAttributeValues={":one": {"N": "1"}},
         )
-        overtaken = slow.result()
+        return slow.result()
+
+
+def test_a_run_whose_connection_changed_writes_nothing(world: World, onboarded: Onboarded) -> None:
+    """Whatever changed the connection while a run was under way is not overwritten by it."""
+    overtaken = _overtaken(world, onboarded)
 
     assert (overtaken.status, overtaken.error["code"]) == (409, "connection_changed")
     assert (onboarded.shown()["status"], onboarded.shown()["version"]) == ("pending", 2)
     events = onboarded.api.get(f"{onboarded.path}/events").json["data"]
     assert [event["type"] for event in events] == ["connection_created"]
+
+
+def test_events_that_have_begun_end_with_the_error(world: World, onboarded: Onboarded) -> None:
+    """Once checks have been told there is no other status to give, so the error comes as the last event."""
+    told = _overtaken(world, onboarded, Accept="text/event-stream")
+    events = told.text.strip().split("\n\n")
+
+    assert told.status == 200
+    assert [event.partition("\n")[0] for event in events][-2:] == ["event: check", "event: error"]
+    assert '"code": "connection_changed"' in events[-1]
 
 
 def test_the_record_tells_what_happened(onboarded: Onboarded) -> None:
