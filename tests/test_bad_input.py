@@ -50,6 +50,36 @@ def test_a_small_body_costs_little(body: str) -> None:
     assert time.thread_time() - started < 0.2
 
 
+_LONG = "\x1b[31mlong\n" * 100_000
+_CHAT = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": [{"type": _LONG}]}]}),
+        ("/v1/chat/completions", {"model": "m", "messages": [{"role": _LONG, "content": "x"}]}),
+        ("/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "thinking_blocks": [{"type": _LONG}]}]}),
+        ("/v1/chat/completions", _CHAT | {"tool_choice": _LONG}),
+        ("/v1/chat/completions", _CHAT | {"tool_choice": {"type": _LONG}}),
+        ("/v1/chat/completions", _CHAT | {"bedrock": {_LONG: 1}}),
+        ("/v1/chat/completions", _CHAT | {"bedrock": {"requestMetadata": {_LONG: "x"}}}),
+        ("/v1/chat/completions", _CHAT | {"rolecall": {"context": [{"name": _LONG, "text": "x"}]}}),
+        ("/v1/chat/completions", _CHAT | {"model": _LONG}),
+        ("/v1/embeddings", {"model": "m", "input": "x", "encoding_format": _LONG}),
+        ("/v1/completions", {"prompt": "x", "stop": {"a": _LONG}}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else ",".join(value),
+)  # fmt: skip
+def test_an_error_does_not_give_back_what_was_sent(api: Api, path: str, body: dict[str, object]) -> None:
+    """Megabytes of it would come back in a message, control characters and all; a name is shown, cut and cleaned."""
+    answer = api.post(path, body)
+
+    assert _is_clean_refusal(answer)
+    assert len(answer.text) < 2000
+    assert answer.error["message"].isprintable()
+
+
 def _is_clean_refusal(answer: Answer) -> bool:
     error = answer.error
     return (

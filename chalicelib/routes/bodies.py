@@ -199,11 +199,14 @@ def _first_error(error: ValidationError) -> ServiceError:
     if error.error_count() > _MOST_ERRORS:
         # pydantic tells all of them or none, and each takes a kilobyte.
         return ServiceError("invalid_value", f"More than {_MOST_ERRORS} things are wrong with the body.")
-    details = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    details = error.errors(include_url=False, include_input=False)[0]
     param = ".".join(str(part) for part in details["loc"]) or None
     kind = details["type"]
     code, message = _TYPE_ERRORS.get(kind, ("", ""))
-    if not code:
+    if kind == "union_tag_invalid":
+        # pydantic's own words repeat what was sent, whole: megabytes of it.
+        code, message = "invalid_value", f"Its type should be one of {details['ctx']['expected_tags']}."
+    elif not code:
         code = "invalid_type" if kind.endswith("_type") else "invalid_value"
         message = f"{details['msg']}."
     if param is None:
