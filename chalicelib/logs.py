@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final
@@ -32,6 +33,12 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info is not None and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
         return json.dumps(line, default=str)
+
+
+def unexpected(log: logging.Logger, error: Exception, **notes: str) -> None:
+    """Write an error that nobody has foreseen by its type and its frames: its text may hold what somebody sent."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("unexpected %s", type(error).__name__, extra={**notes, "frames": frames})
 
 
 def begin(context: object) -> None:

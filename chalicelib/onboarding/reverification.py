@@ -8,10 +8,10 @@ a tenant makes fail, nobody else's role goes unwatched.
 from __future__ import annotations
 
 import logging
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from chalicelib import logs
 from chalicelib.errors import ServiceError
 from chalicelib.onboarding.items import DUE_SHARDS
 from chalicelib.onboarding.registry import Actor
@@ -71,8 +71,7 @@ class Reverification:
             return
         except Exception as error:  # noqa: BLE001  one connection that breaks the run must not shield those after it
             tally.left += 1
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            log.error("unexpected %s", type(error).__name__, extra={**notes, "frames": frames})  # noqa: TRY400  no text
+            logs.unexpected(log, error, **notes)
             return
         if isinstance(report, dict) and report["status"] == "degraded":
             tally.degraded += 1

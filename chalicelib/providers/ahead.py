@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib import logs
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chalicelib.providers.base import ChatStream
+
+log = logging.getLogger("rolecall")
 
 _AHEAD: Final = 64
 """Chunks read ahead of a slow client; then the provider waits, and the memory does not grow."""
@@ -82,7 +86,8 @@ class ReadAhead:
             self._hand_over(None)
         except ServiceError as error:
             self._hand_over(error)
-        except Exception:  # noqa: BLE001  whoever waits must learn that nothing comes any more
+        except Exception as error:  # noqa: BLE001  whoever waits must learn that nothing comes any more
+            logs.unexpected(log, error)
             self._hand_over(ServiceError("internal_error", "Something went wrong on our side."))
         finally:
             chunks.close()

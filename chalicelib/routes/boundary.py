@@ -10,7 +10,6 @@ import json
 import logging
 import re
 import time
-import traceback
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Response
 
+from chalicelib import logs
 from chalicelib.errors import ServiceError, UpstreamRefusal
 from chalicelib.routes.auth import require_scope
 from chalicelib.routes.codes import CODES, UNEXPECTED
@@ -230,9 +230,7 @@ def _told(request: Request, error: Exception) -> ServiceError:
         return ServiceError(
             "storage_unavailable", "The service's storage can't be reached.", fix="Try again.", retry_after=1
         )
-    # The exception's own text may hold what a caller sent, so frames and type are logged alone.
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("unexpected %s", type(error).__name__, extra={"request_id": request.id, "frames": frames})
+    logs.unexpected(log, error, request_id=request.id)
     return ServiceError(UNEXPECTED, "Something went wrong on our side.")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.errors import ServiceError
+from chalicelib.logs import JsonFormatter
 from chalicelib.providers.ahead import ReadAhead
 from chalicelib.providers.base import ChatStream
 
@@ -48,8 +49,8 @@ def test_silence_is_told() -> None:
     assert [chunk for chunk in chunks if chunk is not None] == [{"n": 2}]
 
 
-def test_what_breaks_a_stream_off_arrives() -> None:
-    """As the error it is; one that nobody foresaw as one of ours, without its text."""
+def test_what_breaks_a_stream_off_arrives(caplog: pytest.LogCaptureFixture) -> None:
+    """As the error it is; one that nobody foresaw as one of ours, without its text, and logged by type and frames."""
     for failure, code in (
         (ServiceError("upstream_error", "Cut."), "upstream_error"),
         (KeyError("sk-1"), "internal_error"),
@@ -62,6 +63,10 @@ def test_what_breaks_a_stream_off_arrives() -> None:
 
         assert raised.value.code == code
         assert "sk-1" not in str(raised.value)
+    assert [record.getMessage() for record in caplog.records] == ["unexpected KeyError"]
+    logged = JsonFormatter().format(caplog.records[0])
+    assert "in _chunks" in logged
+    assert "sk-1" not in logged
 
 
 def test_whoever_goes_away_ends_the_call() -> None:
