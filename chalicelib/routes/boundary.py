@@ -70,9 +70,9 @@ class Boundary:
         app: Chalice,
         authenticator: Authenticator,
         allowed_origin: str | None,
-        on_rejected_key: Callable[[str], None],
+        on_rejected_key: Callable[[Caller], None],
     ) -> None:
-        """`on_rejected_key` is told the tenant whose request brought a key that its provider does not take."""
+        """`on_rejected_key` is told the caller whose request brought a key that its provider does not take."""
         self._on_rejected_key = on_rejected_key
         self._app = app
         self._authenticator = authenticator
@@ -103,7 +103,7 @@ class Boundary:
                 return view(request, caller)
             except ServiceError as error:
                 if error.code == "provider_key_rejected":
-                    self._on_rejected_key(caller.tenant)
+                    self._on_rejected_key(caller)
                 raise
 
         self._add(method, path, scope, view, authenticated, manner)

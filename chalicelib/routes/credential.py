@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.providers.credentials import ApiKey, AwsKeys, AzureKey, BedrockKey, Credential
     from chalicelib.providers.openai_embeddings import OpenAiEmbeddings
     from chalicelib.providers.outgoing import Outgoing
+    from chalicelib.routes.auth import Caller
     from chalicelib.routes.exchange import Request
     from chalicelib.routes.rejections import RejectedKeys
     from chalicelib.settings import Settings
@@ -51,15 +52,15 @@ class OwnKeys:
         self._wire = wire
         self._outgoing: Outgoing | None = None
 
-    def provider(self, request: Request) -> tuple[ProviderName, Provider] | None:
+    def provider(self, request: Request, caller: Caller) -> tuple[ProviderName, Provider] | None:
         """Return the provider that the request's key is for, and its name; None when the request names no key.
 
         Raises as `sent` does.
         """
-        credential = self.sent(request)
+        credential = self.sent(request, caller)
         return None if credential is None else (credential.provider, self.connect(credential))
 
-    def sent(self, request: Request) -> Credential | None:
+    def sent(self, request: Request, caller: Caller) -> Credential | None:
         """Return the credential that came with the request; None when it names no key.
 
         Raises `ServiceError` for every combination that leaves open whose credentials would be used.
@@ -84,7 +85,7 @@ class OwnKeys:
                 param=PROVIDER,
                 fix=f"Send {PROVIDER} as well: bedrock, openai, anthropic, google or azure.",
             )
-        self._rejections.admit(request.notes["tenant"])
+        self._rejections.admit(caller)
         return self.credential(name.get_secret_value().strip(), parts, HEADERS)
 
     def credential(self, provider: str, sent: Mapping[str, SecretStr], names: Mapping[str, str]) -> Credential:

@@ -63,7 +63,7 @@ class EmbeddingsRoutes:
     def embeddings(self, request: Request, caller: Caller) -> Reply[native_shapes.EmbeddingList]:
         """Answer a vector for each text."""
         document = bodies.parse_chat(request)
-        key = self._own_keys.sent(request)
+        key = self._own_keys.sent(request, caller)
         if key is not None and (key.provider == "azure" or key.provider in {"openai", "google"}):
             return own_embeddings.embeddings(self._own_keys.embeddings(key), key.provider, document, request)
         asked = _read(document)

@@ -68,7 +68,7 @@ class InferenceRoutes:
 
     def list(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelList]:
         """List what the connection's role can call, or the key that came with the request."""
-        own = self._own_keys.provider(request)
+        own = self._own_keys.provider(request, caller)
         if own is not None:
             return own_key.list_models(*own)
         served = self._choose(request, caller)
@@ -78,7 +78,7 @@ class InferenceRoutes:
     def get(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelRow]:
         """Show one model."""
         wanted = "/".join(filter(None, (request.path_parameter(name) for name in "abc")))
-        own = self._own_keys.provider(request)
+        own = self._own_keys.provider(request, caller)
         if own is not None:
             return own_key.get_model(*own, wanted)
         wanted = wanted.removeprefix(PROVIDER)
@@ -103,7 +103,7 @@ class InferenceRoutes:
 
     def chat(self, request: Request, caller: Caller) -> Reply[ChatCompletion] | EventStream:
         """Answer a chat through Converse, or with the key that came with the request."""
-        own = self._own_keys.provider(request)
+        own = self._own_keys.provider(request, caller)
         if own is not None:
             prompt, most = self._settings.system_prompt, float(self._settings.stream_max_seconds)
             return own_key.chat(*own, request, system_prompt=prompt, most_seconds=most)

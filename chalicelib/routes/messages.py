@@ -64,7 +64,7 @@ class MessagesRoutes:
         """Answer a message, whole or as it is made."""
         document, name, before = self._read(request)
         seconds = stream_seconds(request, self._most_seconds)
-        key = self._own_keys.sent(request)
+        key = self._own_keys.sent(request, caller)
         if key is not None and key.provider == "anthropic":
             check_fields(document, required=("messages", "max_tokens"))
             question = self._question(document, name, before, seconds)
@@ -88,7 +88,7 @@ class MessagesRoutes:
     def count(self, request: Request, caller: Caller) -> Reply[native_shapes.TokenCount]:
         """Answer how many tokens a message would be."""
         document, name, before = self._read(request)
-        key = self._own_keys.sent(request)
+        key = self._own_keys.sent(request, caller)
         if key is not None and key.provider == "anthropic":
             check_fields(document, required=("messages",))
             question = self._question(document, name, before, COUNT_TOKENS.seconds)

@@ -103,7 +103,7 @@ class Accounts:
 
     def of(self, request: Request, caller: Caller, *, route: str) -> RoleAccount | KeyAccount:
         """Return the account. Raises `ServiceError`; `route` says for which models the route is."""
-        key = self._own_keys.sent(request)
+        key = self._own_keys.sent(request, caller)
         if key is None:
             served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
             request.notes["connection"] = str(served.connection.id)

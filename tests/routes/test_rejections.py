@@ -13,7 +13,7 @@ from chalice.test import Client
 from chalicelib.onboarding import items
 from chalicelib.routes import create_app
 from chalicelib.routes.onboarding import IDS_A_DAY
-from chalicelib.routes.rejections import REJECTIONS_A_MINUTE
+from chalicelib.routes.rejections import OF_A_TENANT, REJECTIONS_A_MINUTE
 from chalicelib.services import Services
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ class _Service:
         session = world.accounts.service_session(world.aws.url, "us-east-1")
         self._app = create_app(Services(replace(world.settings), session=session, clock=lambda: self.now))
 
-    def post(self, path: str, body: object, tenant: str, **headers: str) -> Any:
-        token = self._world.issuer.token(tenant, seconds=7 * 86400)
+    def post(self, path: str, body: object, tenant: str, subject: str = "somebody", **headers: str) -> Any:
+        token = self._world.issuer.token(tenant, subject=subject, seconds=7 * 86400)
         sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
         with Client(self._app) as client:
             return client.http.post(path, headers=sent, body=json.dumps(body).encode())
 
-    def chat(self, tenant: str, key: str) -> tuple[int, str]:
+    def chat(self, tenant: str, key: str, subject: str = "somebody") -> tuple[int, str]:
         headers = {"Rolecall-Provider": "openai", "Rolecall-Provider-Key": key}
-        answer = self.post("/v1/chat/completions", CHAT, tenant, **headers)
+        answer = self.post("/v1/chat/completions", CHAT, tenant, subject, **headers)
         return answer.status_code, answer.json_body.get("error", {}).get("code", "")
 
 
@@ -57,6 +57,31 @@ def test_rejected_keys_come_to_an_end(world: World, route: str) -> None:
     assert service.chat("honest", good) == (200, "")
     service.now += timedelta(minutes=1)
     assert service.chat(tenant, good) == (200, "")
+
+
+def test_one_program_with_an_old_key_shuts_nobody_else_out(world: World) -> None:
+    """What it may try has come to an end; keys of its colleagues and of other programs are tried as before."""
+    service, tenant = _Service(world), "colleagues"
+    good = world.providers.openai.key
+    for _ in range(REJECTIONS_A_MINUTE + 1):
+        service.chat(tenant, f"{good}-old", "cron")
+
+    assert service.chat(tenant, good, "cron") == (429, "too_many_key_checks")
+    assert service.chat(tenant, good, "colleague") == (200, "")
+
+
+def test_several_tokens_of_a_tenant_come_to_an_end_together(world: World) -> None:
+    """A tenant makes as many subjects as it likes; four times one's rejections are what all of them have."""
+    service, tenant = _Service(world), "thieves"
+    good = world.providers.openai.key
+    told = [
+        service.chat(tenant, f"{good}-bad", f"thief {number % 5}")
+        for number in range(OF_A_TENANT * REJECTIONS_A_MINUTE + 1)
+    ]
+
+    assert set(told) == {(401, "provider_key_rejected")}
+    assert service.chat(tenant, good, "a thief who tried none") == (429, "too_many_key_checks")
+    assert service.chat("honest", good) == (200, "")
 
 
 def test_another_process_learns_it_by_one_more(world: World) -> None:
