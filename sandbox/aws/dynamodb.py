@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from moto.core.model_instances import model_data
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.responses import DynamoHandler
 
 from sandbox.aws.authentication import Authenticated
@@ -13,6 +19,9 @@ from sandbox.aws.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from moto.core.responses import ActionResult
+    from moto.dynamodb.models.table import Table
 
 _ONE_AT_A_TIME: Final = threading.RLock()
 """moto holds no lock: under load two conditional writes of one key can both win, and additions are lost."""
@@ -29,6 +38,38 @@ _PARTS: Final = {
     "TransactGetItems": {"Get": "GetItem"},
 }
 """The permission that each part of a transaction needs; there is none for the transaction itself."""
+
+
+@contextmanager
+def _narrowed(tables: dict[str, Table], parts: list[dict[str, Any]]) -> Iterator[None]:
+    """Have tables hold nothing but the partitions of a transaction's parts, and the rest again afterwards."""
+    named: dict[str, set[DynamoType]] = defaultdict(set)
+    for operation in chain.from_iterable(part.values() for part in parts):
+        table = tables.get(operation.get("TableName"))
+        key = (operation.get("Item") or operation.get("Key") or {}).get(table.hash_key_attr) if table else None
+        if table and isinstance(key, dict):
+            named[table.name].add(DynamoType(key))
+    whole = {name: tables[name] for name in named}
+    for name, keys in named.items():
+        tables[name] = copy.copy(whole[name])
+        tables[name].items = defaultdict(dict, {key: whole[name].items[key] for key in keys & whole[name].items.keys()})
+    try:
+        yield
+    finally:
+        for name, keys in named.items():
+            for key in keys:
+                whole[name].items.pop(key, None)
+            whole[name].items.update(tables[name].items)
+            tables[name] = whole[name]
+
+
+def _forget_copies() -> None:
+    """Let go of what moto copies for each transaction: its dashboard's list of all objects holds whole tables for ever.
+
+    After a few hundred connections those were gigabytes, in which Python looked for garbage.
+    """
+    for model in model_data["dynamodb"].values():
+        model.instances_tracked.clear()  # type: ignore[attr-defined]
 
 
 class SandboxDynamo(Authenticated, DynamoHandler):
@@ -50,12 +91,21 @@ class SandboxDynamo(Authenticated, DynamoHandler):
         with _ONE_AT_A_TIME:
             if isinstance(token, str) and token in _MADE:
                 return _MADE[token]
-            answer = super().run(operation)
+            try:
+                answer = super().run(operation)
+            finally:
+                if operation == "TransactWriteItems":
+                    _forget_copies()
             if isinstance(token, str):
                 _MADE[token] = answer
                 if len(_MADE) > _TOKENS:
                     _MADE.pop(next(iter(_MADE)))
             return answer
+
+    def transact_write_items(self) -> ActionResult:
+        """Make a transaction on the partitions that it names: moto copies whole tables, to undo what fails in part."""
+        with _narrowed(self.dynamodb_backend.tables, self.body.get("TransactItems", [])):
+            return super().transact_write_items()
 
     def admit(self, operation: str) -> None:
         """Ask the caller's policies: for the table or index named, and for every item of a transaction or batch."""

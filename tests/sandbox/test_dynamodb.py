@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import threading
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.dynamodb.models.dynamo_type import Item
 
 from tests.sandbox.conftest import Keys, refusal
 
@@ -126,6 +128,57 @@ def test_additions_are_not_lost(aws: Aws, table: str, tight_switches: None) -> N
 
     race(add)
     assert dynamodb.get_item(TableName=table, Key=key)["Item"]["n"] == {"N": str(THREADS * ROUNDS)}
+
+
+def _kept(aws: Aws, table: str, partition: str) -> dict[str, str]:
+    """Return what a partition holds: the value `n` of each sort key."""
+    rows = aws.client("dynamodb").query(
+        TableName=table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": partition}}
+    )["Items"]
+    return {row["sk"]["S"]: row["n"]["N"] for row in rows}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_transaction_is_made_whole_or_not_at_all(aws: Aws, table: str, fails: bool) -> None:
+    """Puts, updates and deletes in several partitions; what else is in these and in others stays."""
+    dynamodb, name = aws.client("dynamodb"), aws.name()
+
+    def key(partition: str, sort: str) -> dict[str, Any]:
+        return {"pk": {"S": f"{name}#{partition}"}, "sk": {"S": sort}}
+
+    before = [("one", "changed"), ("one", "stays"), ("two", "goes"), ("other", "stays")]
+    for partition, sort in before:
+        dynamodb.put_item(TableName=table, Item={**key(partition, sort), "n": {"N": "1"}})
+    update = {"UpdateExpression": "SET n = :two", "ExpressionAttributeValues": {":two": {"N": "2"}}}
+    absent = {"ConditionExpression": "attribute_not_exists(pk)"} if fails else {}
+    parts = [
+        {"Update": {"TableName": table, "Key": key("one", "changed"), **update}},
+        {"Delete": {"TableName": table, "Key": key("two", "goes")}},
+        {"Put": {"TableName": table, "Item": {**key("three", "new"), "n": {"N": "3"}}}},
+        {"Put": {"TableName": table, "Item": {**key("one", "stays"), "n": {"N": "1"}}, **absent}},
+    ]
+    if fails:
+        with pytest.raises(ClientError, match="TransactionCanceledException"):
+            dynamodb.transact_write_items(TransactItems=parts)
+    else:
+        dynamodb.transact_write_items(TransactItems=parts)
+
+    held = {partition: _kept(aws, table, f"{name}#{partition}") for partition in ("one", "two", "three", "other")}
+    made = {"one": {"changed": "2", "stays": "1"}, "two": {}, "three": {"new": "3"}, "other": {"stays": "1"}}
+    as_before = {"one": {"changed": "1", "stays": "1"}, "two": {"goes": "1"}, "three": {}, "other": {"stays": "1"}}
+    assert held == (as_before if fails else made)
+
+
+def test_transactions_leave_no_copies_behind(aws: Aws, table: str) -> None:
+    """Moto copies what a transaction may change, and would hold every copy: memory grew with each of them."""
+    dynamodb, name = aws.client("dynamodb"), aws.name()
+    for number in range(40):
+        item = {"pk": {"S": name}, "sk": {"S": str(number)}, "n": {"N": "1"}}
+        dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": item}}])
+    gc.collect()
+    mine = [one for one in gc.get_objects() if isinstance(one, Item) and one.hash_key.value == name]
+
+    assert len(mine) == 40
 
 
 @pytest.fixture(scope="module")
