@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.signing import Credentials
     from chalicelib.bedrock.wire import Wire
     from chalicelib.chat import Completion
-    from chalicelib.chat.shapes import TextCompletion
+    from chalicelib.chat.shapes import TextCompletion, TokenUsage
 
 _TASK: Final = (
     "You complete a text at a gap. The user's message holds what stands before the gap, and where there is one, what"
@@ -116,7 +116,7 @@ class TextChunks:
 
     def documents(self, events: Iterable[Event | None]) -> Iterator[dict[str, Any] | None]:
         """Yield the chunks of the events; None for each silence. Raises what the events raise."""
-        usage: dict[str, Any] | None = None
+        usage: TokenUsage | None = None
         for event in events:
             if event is None:
                 yield None
@@ -129,7 +129,7 @@ class TextChunks:
                     self.finished = True
                     yield self._chunk("", finish)
                 case "metadata", {"usage": dict() as counted}:
-                    usage = usage_of(counted).model_dump()
+                    usage = usage_of(counted)
                     self.tokens = usage["total_tokens"]
         if self.finished and self._include_usage and usage is not None:
             yield {**self._common, "choices": [], "usage": usage}
@@ -153,7 +153,6 @@ def explain_to_tenant(failure: AwsError | Unreachable) -> ServiceError:
 
 def text_completion(completion: Completion) -> TextCompletion:
     """Return a completion as OpenAI's older API has it."""
-    usage = completion.usage
     return {
         "id": completion.id,
         "object": "text_completion",
@@ -162,10 +161,5 @@ def text_completion(completion: Completion) -> TextCompletion:
         "choices": [
             {"text": completion.content, "index": 0, "logprobs": None, "finish_reason": completion.finish_reason}
         ],
-        "usage": {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.total_tokens,
-            "prompt_tokens_details": dict(usage.prompt_tokens_details),
-        },
+        "usage": completion.usage,
     }

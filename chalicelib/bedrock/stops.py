@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.chat import Usage
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.chat import FinishReason
+    from chalicelib.chat.shapes import FinishReason, TokenUsage
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +44,18 @@ def finish_reason(stop_reason: str, *, answered_by_tool: bool = False) -> Finish
     return finish
 
 
-def usage_of(usage: Mapping[str, object]) -> Usage:
+def usage_of(usage: Mapping[str, object]) -> TokenUsage:
     """Return OpenAI's count of Converse's `usage`."""
     # inputTokens leaves out what was read from or written to a prompt cache; OpenAI's prompt_tokens does not.
     cached = _count(usage, "cacheReadInputTokens")
     prompt = _count(usage, "inputTokens") + cached + _count(usage, "cacheWriteInputTokens")
     completion = _count(usage, "outputTokens")
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=prompt + completion,
-        prompt_tokens_details={"cached_tokens": cached},
-    )
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
 
 
 def _count(usage: Mapping[str, object], name: str) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from chalicelib.bedrock.events import Event
+    from chalicelib.chat.shapes import TokenUsage
 
 log = logging.getLogger("rolecall")
 
@@ -47,7 +48,7 @@ class Chunks:
         `extended`: what Bedrock answers beyond OpenAI's words was asked for.
         """
         self.finished = False
-        self.usage: dict[str, Any] | None = None
+        self.usage: TokenUsage | None = None
         common = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
         head = json.dumps(common)[:-1]
         self._head = f"data: {head}"
@@ -109,9 +110,9 @@ class Chunks:
 
     def log(self, request_id: str, *, seconds: float) -> None:
         """Write what the stream came to: counts and times, nothing that was said."""
-        usage = self.usage or {}
         extra: dict[str, object] = {"request_id": request_id, "finished": self.finished}
-        extra |= {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if name in usage}
+        if self.usage is not None:
+            extra |= {name: self.usage[name] for name in ("prompt_tokens", "completion_tokens")}
         log.info("stream ended", extra=extra | {"ms": round(seconds * 1000, 1)})
 
     def _line(self, delta: str) -> str:
@@ -199,7 +200,7 @@ class Chunks:
     def _metadata(self, body: dict[str, Any]) -> str:
         usage = body.get("usage")
         if isinstance(usage, dict):
-            self.usage = usage_of(usage).model_dump()
+            self.usage = usage_of(usage)
         self._keep(body)
         return ""
 

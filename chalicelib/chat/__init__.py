@@ -1,6 +1,6 @@
 """The chat vocabulary of OpenAI's API: what a request may say, and what an answer looks like."""
 
-from chalicelib.chat.answer import Completion, FinishReason, Usage
+from chalicelib.chat.answer import Completion
 from chalicelib.chat.extensions import BedrockFields, ContextBlock, RolecallFields
 from chalicelib.chat.messages import FilePart, ImagePart, Message, RedactedThinking, RefusalPart, TextPart, Thinking
 from chalicelib.chat.request import ChatRequest, Effort, Stops, StreamOptions
@@ -15,7 +15,6 @@ __all__ = [
     "ContextBlock",
     "Effort",
     "FilePart",
-    "FinishReason",
     "ImagePart",
     "JsonSchema",
     "Message",
@@ -30,5 +29,4 @@ __all__ = [
     "Thinking",
     "Tool",
     "ToolCall",
-    "Usage",
 ]

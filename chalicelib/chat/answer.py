@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import BaseModel
-
-from chalicelib.chat.tools import ToolCall
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chalicelib.chat import shapes
-
-FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
-
-
-class Usage(BaseModel):
-    """Tokens: those of the question include what came from a prompt cache."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: dict[str, int]
+    from chalicelib.chat.tools import ToolCall
 
 
-class Completion(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Completion:
     """An answer as `chat.completion` has it; `created` is in seconds since 1970.
 
     `reasoning` is what a model thought aloud. OpenAI's schema has no place for it; `reasoning_content` is where
@@ -35,8 +23,8 @@ class Completion(BaseModel):
     created: int
     model: str
     content: str
-    finish_reason: FinishReason
-    usage: Usage
+    finish_reason: shapes.FinishReason
+    usage: shapes.TokenUsage
     reasoning: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     thinking_blocks: tuple[dict[str, str], ...] = ()
@@ -61,19 +49,13 @@ class Completion(BaseModel):
             message["reasoning_content"] = self.reasoning
         if self.thinking_blocks:
             message["thinking_blocks"] = [*self.thinking_blocks]
-        usage = self.usage
         document: shapes.ChatCompletion = {
             "id": self.id,
             "object": "chat.completion",
             "created": self.created,
             "model": self.model,
             "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}],
-            "usage": {
-                "prompt_tokens": usage.prompt_tokens,
-                "completion_tokens": usage.completion_tokens,
-                "total_tokens": usage.total_tokens,
-                "prompt_tokens_details": dict(usage.prompt_tokens_details),
-            },
+            "usage": self.usage,
         }
         if self.service_tier is not None:
             document["service_tier"] = self.service_tier

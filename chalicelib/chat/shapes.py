@@ -11,9 +11,9 @@ from typing import Any, Literal, NotRequired
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from chalicelib.chat.answer import FinishReason
-
 _shape = with_config(ConfigDict(use_attribute_docstrings=True))
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
 @_shape

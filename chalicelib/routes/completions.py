@@ -132,7 +132,7 @@ class CompletionRoutes:
         except ServiceError as error:
             _give_back(taken, error)
             raise
-        taken.settle(completion.usage.total_tokens)
+        taken.settle(completion.usage["total_tokens"])
         return Reply(text_completion(completion), headers=headers)
 
     def _streamed(
