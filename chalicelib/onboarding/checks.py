@@ -6,10 +6,10 @@ Pure: `verification.py` makes the calls.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 
 from chalicelib.onboarding import findings
+from chalicelib.onboarding.connection import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,14 +52,6 @@ CHECKS: Final = (
     Check("invoke_model", "Lets us invoke a model", "passed", decides=False),
 )
 BY_ID: Final = {check.id: check for check in CHECKS}
-
-
-class Verdict(StrEnum):
-    """What the five deciding checks say together."""
-
-    VERIFIED = "verified"
-    REFUSED = "refused"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)

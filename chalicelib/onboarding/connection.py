@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from chalicelib.errors import ServiceError
-from chalicelib.onboarding.checks import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +31,14 @@ class Status(StrEnum):
     DEGRADED = "degraded"
     REVOKED = "revoked"
     EXPIRED = "expired"
+
+
+class Verdict(StrEnum):
+    """What the five deciding checks say together."""
+
+    VERIFIED = "verified"
+    REFUSED = "refused"
+    INCONCLUSIVE = "inconclusive"
 
 
 MOVES: Final[Mapping[Status, frozenset[Status]]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.onboarding.checks import CHECKS, LET_IN, Result, Verdict, all_findings, verdict
+from chalicelib.onboarding.checks import CHECKS, LET_IN, Result, all_findings, verdict
+from chalicelib.onboarding.connection import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from chalicelib.onboarding.checks import CheckId, Expected, OutcomeWord, Verdict
-from chalicelib.onboarding.connection import Status
+from chalicelib.onboarding.checks import CheckId, Expected, OutcomeWord
+from chalicelib.onboarding.connection import Status, Verdict
 
 _shape = with_config(ConfigDict(use_attribute_docstrings=True))
 
@@ -157,7 +157,7 @@ class AuditEvent(TypedDict):
     type: str
     """What happened."""
     actor: str
-    """The `sub` of the token; `rolecall` for what the service did by itself."""
+    """The `sub` of the token; `rolecall:schedule` for what the service did by itself."""
     source_ip: str
     """Where from."""
     before: AuditedConnection | None

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from chalicelib.bedrock.sessions import Session
 from chalicelib.onboarding import edits, findings, probes, usability
-from chalicelib.onboarding.checks import BY_ID, LET_IN, Check, Result, Verdict, verdict
+from chalicelib.onboarding.checks import BY_ID, LET_IN, Check, Result, verdict
+from chalicelib.onboarding.connection import Verdict
 from chalicelib.onboarding.diagnosis import Denial
 from chalicelib.onboarding.patience import Waiting, pauses
 from chalicelib.onboarding.probes import Inconclusive, Passed, Refused

@@ -11,8 +11,8 @@ from chalicelib.bedrock.sessions import Grant
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId, RoleArn, parse_model_scope
 from chalicelib.onboarding import findings
-from chalicelib.onboarding.checks import Result, Verdict, is_usable, strangers_let_in, verdict
-from chalicelib.onboarding.connection import Connection, Status, after_verification
+from chalicelib.onboarding.checks import Result, is_usable, strangers_let_in, verdict
+from chalicelib.onboarding.connection import Connection, Status, Verdict, after_verification
 from chalicelib.onboarding.documents import session_policy
 from chalicelib.onboarding.probes import Refused
 from chalicelib.onboarding.report import report

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
-from chalicelib.onboarding.checks import CHECKS, Result, Verdict, is_usable, verdict
+from chalicelib.onboarding.checks import CHECKS, Result, is_usable, verdict
+from chalicelib.onboarding.connection import Verdict
 from sandbox.aws.accounts import attach_to_service, detach_from_service
 from tests.far_customer import Answer, Api, Customer
 
