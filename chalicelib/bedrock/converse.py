@@ -20,7 +20,7 @@ from chalicelib.bedrock.extensions import (
 from chalicelib.bedrock.offer import Offer
 from chalicelib.bedrock.quirks import Quirk, quirks_of
 from chalicelib.bedrock.reasoning import reasoning_of, thinking_blocks
-from chalicelib.bedrock.stops import finish_reason, usage_of
+from chalicelib.bedrock.stops import finish_reason, is_of_bedrock, usage_of
 from chalicelib.bedrock.tools import require_results, tool_names
 from chalicelib.bedrock.turns import not_sent, system_blocks, turns
 from chalicelib.chat import CalledFunction, Completion, ToolCall
@@ -128,7 +128,7 @@ def from_converse(
                 content=said,
                 reasoning=_joined(_reasonings(blocks), "text") or None,
                 thinking_blocks=thinking_blocks(blocks),
-                finish_reason=finish_reason(stop_reason, answered_by_tool=not calls),
+                finish_reason=finish_reason(stop_reason, calls=bool(calls)),
                 usage=usage_of(usage),
                 tool_calls=tuple(calls),
                 service_tier=answered_tier(answer),
@@ -157,6 +157,8 @@ def _calls(blocks: Sequence[object], translation: Translation) -> tuple[list[Too
     answer: str | None = None
     for block in blocks:
         match block:
+            case {"toolUse": dict() as used} if is_of_bedrock(used):
+                pass
             case {"toolUse": {"toolUseId": str(), "name": str(name), "input": dict() as given}} if (
                 name == translation.answer_tool
             ):

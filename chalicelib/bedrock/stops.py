@@ -27,20 +27,22 @@ _BROKEN: Final = frozenset({"malformed_model_output", "malformed_tool_use"})
 """Reasons that leave no answer."""
 
 
-def finish_reason(stop_reason: str, *, answered_by_tool: bool = False) -> FinishReason:
+def finish_reason(stop_reason: str, *, calls: bool = False) -> FinishReason:
     """Return OpenAI's word; raises `upstream_error` for an answer that the model broke off.
 
-    `answered_by_tool`: the tool that was used is ours, made to have the model answer JSON.
+    `calls`: tools of the client's are called. Without, `tool_use` is of ours, made to have the model answer JSON. With
+    them, some models say `end_turn` all the same (github.com/strands-agents/harness-sdk/issues/644 and pull/1827), and
+    an agent that reads `stop` never runs its tools.
     """
     if stop_reason in _BROKEN:
         raise ServiceError("upstream_error", f"Bedrock ended the answer with {stop_reason}.", fix="Try again.")
-    if stop_reason == "tool_use" and answered_by_tool:
-        return "stop"
     finish = _FINISH.get(stop_reason)
     if finish is None:
         # The answer is there and whole; a new word for why it ended is no reason to keep it from the caller.
         log.warning("unknown stop reason", extra={"reason": ascii(stop_reason[:50])})
-        return "stop"
+        finish = "stop"
+    if finish in {"stop", "tool_calls"}:
+        return "tool_calls" if calls else "stop"
     return finish
 
 
@@ -61,3 +63,11 @@ def usage_of(usage: Mapping[str, object]) -> TokenUsage:
 def _count(usage: Mapping[str, object], name: str) -> int:
     value = usage.get(name)
     return value if isinstance(value, int) else 0
+
+
+def is_of_bedrock(tool_use: Mapping[str, object]) -> bool:
+    """Whether a call is of a tool that Bedrock runs itself: its result is in the same answer, and nobody else's affair.
+
+    API reference, ToolUseBlock: `server_tool_use`, which the web search and the code interpreter of Nova are.
+    """
+    return tool_use.get("type") == "server_tool_use"

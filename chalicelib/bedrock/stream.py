@@ -12,7 +12,7 @@ from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.extensions import answered_extension
-from chalicelib.bedrock.stops import finish_reason, usage_of
+from chalicelib.bedrock.stops import finish_reason, is_of_bedrock, usage_of
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ class Chunks:
 
     def _block_start(self, body: dict[str, Any]) -> str:
         match body:
+            case {"start": {"toolUse": dict() as used}} if is_of_bedrock(used):
+                return ""
             case {"contentBlockIndex": int(block), "start": {"toolUse": {"toolUseId": str(call), "name": str(name)}}}:
                 if name == self._answer_tool:
                     if self._answering is None:
@@ -191,7 +193,7 @@ class Chunks:
         reason = str(body.get("stopReason", ""))
         if reason == "tool_use" and not self._tools and self._answering is None:
             raise ServiceError("upstream_error", "The model called a tool and named none.", fix="Try again.")
-        finish = finish_reason(reason, answered_by_tool=not self._tools)
+        finish = finish_reason(reason, calls=bool(self._tools))
         self.finished = True
         self._keep(body)
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish}

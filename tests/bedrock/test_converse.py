@@ -325,6 +325,31 @@ def test_stop_reasons_become_finish_reasons(stop_reason: str, finish_reason: str
     assert _completion({**ANSWER, "stopReason": stop_reason})["choices"][0]["finish_reason"] == finish_reason
 
 
+WEATHER = {"toolUse": {"toolUseId": "t", "name": "weather", "input": {}, "type": "tool_use"}}
+THEIRS = [
+    {"toolUse": {"toolUseId": "s", "name": "nova_grounding", "input": {"query": "x"}, "type": "server_tool_use"}},
+    {"toolResult": {"toolUseId": "s", "status": "success", "content": [{"text": "found"}]}},
+]
+CALLS: dict[str, tuple[list[Any], str, int, str]] = {
+    "a call": ([WEATHER], "tool_use", 1, "tool_calls"),
+    "a call that the model ends as a turn": ([WEATHER], "end_turn", 1, "tool_calls"),
+    "a call for which the tokens did not suffice": ([WEATHER], "max_tokens", 1, "length"),
+    "a tool that Bedrock runs itself": ([*THEIRS, {"text": "It is so."}], "end_turn", 0, "stop"),
+    "one beside the client's": ([*THEIRS, WEATHER], "tool_use", 1, "tool_calls"),
+}
+
+
+@pytest.mark.parametrize(("blocks", "stop_reason", "calls", "finish"), CALLS.values(), ids=CALLS)
+def test_calls_are_those_that_a_client_must_answer(
+    blocks: list[Any], stop_reason: str, calls: int, finish: str
+) -> None:
+    """And the reason says so, whatever word the model has for it."""
+    output = {"message": {"role": "assistant", "content": blocks}}
+    choice = _completion({**ANSWER, "output": output, "stopReason": stop_reason})["choices"][0]
+
+    assert (len(choice["message"].get("tool_calls", [])), choice["finish_reason"]) == (calls, finish)
+
+
 def test_a_prompt_cache_counts_as_prompt() -> None:
     """InputTokens leaves cached ones out; prompt_tokens does not."""
     usage = {"inputTokens": 10, "cacheReadInputTokens": 100, "cacheWriteInputTokens": 20, "outputTokens": 3}

@@ -64,6 +64,30 @@ def test_calls_of_tools_are_counted_by_themselves() -> None:
     assert deltas[-1] == {"end": "tool_calls"}
 
 
+def test_a_tool_that_bedrock_runs_is_no_call() -> None:
+    """Nova's web search and code interpreter: a client that saw a call of theirs would have to answer it."""
+    theirs = {"toolUse": {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use"}}
+    result = {"toolResult": {"toolUseId": "s", "status": "success", "type": "nova_grounding_result"}}
+    searched: list[Event | None] = [
+        START,
+        *_block(0, theirs, {"toolUse": {"input": '{"query": "x"}'}}),
+        *_block(1, result, {"toolResult": [{"text": "found"}]}),
+    ]
+    used = Event("messageStop", {"stopReason": "tool_use"})
+
+    assert _deltas([*searched, _text("It is so.", 2), STOP])[1:] == [{"content": "It is so."}, {"end": "stop"}]
+    calls = _deltas([*searched, *_tool(2, "weather", "{}"), used])[1:]
+    assert [call["index"] for delta in calls for call in delta.get("tool_calls", [])] == [0, 0]
+    assert calls[-1] == {"end": "tool_calls"}
+
+
+def test_calls_that_end_as_a_turn_are_calls() -> None:
+    """Some models say end_turn after them; an agent that reads stop would never run its tools."""
+    assert _deltas([START, *_tool(0, "weather", "{}"), STOP])[-1] == {"end": "tool_calls"}
+    cut = Event("messageStop", {"stopReason": "max_tokens"})
+    assert _deltas([START, *_tool(0, "weather", '{"pl'), cut])[-1] == {"end": "length"}
+
+
 def test_the_input_of_our_own_tool_is_the_answer() -> None:
     """JSON that was asked for comes as content, ends as stop, and has no chatter beside it."""
     stop = Event("messageStop", {"stopReason": "tool_use"})
