@@ -36,9 +36,7 @@ _CANT: Final = {
     "mcp_servers": "Bedrock calls no MCP servers.",
     "container": "Bedrock has no containers.",
     "fallbacks": "Bedrock has no fallback models.",
-    "thread": "Bedrock keeps no threads.",
     "compaction": "Bedrock compacts by context_management alone.",
-    "output_format": "Bedrock takes a format as output_config.format.",
 }
 """Fields that would change the answer, so that leaving them out would give another one than was asked for."""
 _BETAS: Final = frozenset(
@@ -132,7 +130,15 @@ def _native(document: Mapping[str, Any], betas: Sequence[str], passed: frozenset
     for name, why in _CANT.items():
         if document.get(name):
             raise ServiceError("unsupported_parameter", why, param=name, fix=f"Leave {name} out.")
-    given = {name: value for name, value in document.items() if value is not None}
+    if document.get("thread"):
+        # Under this code Anthropic's clients send the whole conversation again, without a thread, and go on so.
+        raise ServiceError(
+            "thread_unsupported_request",
+            "Bedrock keeps no threads.",
+            param="thread",
+            fix="Send the whole conversation, and leave thread out.",
+        )
+    given = {name: value for name, value in _with_format(document).items() if value is not None}
     ignored = [name for name in given if name not in passed | _OURS]
     body = {name: value for name, value in given.items() if name in passed}
     named = _named_betas(betas)
@@ -145,6 +151,26 @@ def _native(document: Mapping[str, Any], betas: Sequence[str], passed: frozenset
     if known:
         body["anthropic_beta"] = known
     return NativeRequest({"anthropic_version": VERSION, **body}, tuple(dict.fromkeys(ignored)))
+
+
+def _with_format(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the body with the format of its answer where Bedrock takes it.
+
+    While it was a beta feature it was a field of its own (Anthropic's API reference, "Structured outputs": it moved and
+    the old one is still taken); LiteLLM sends that to this day.
+    """
+    if not document.get("output_format"):
+        return document
+    config = document.get("output_config") or {}
+    if config.get("format") is not None:
+        raise ServiceError(
+            "invalid_value",
+            "output_config.format says it as well.",
+            param="output_format",
+            fix="Leave output_format out.",
+        )
+    moved = {name: value for name, value in document.items() if name != "output_format"}
+    return {**moved, "output_config": {**config, "format": document["output_format"]}}
 
 
 def _unscoped(value: Any) -> Any:

@@ -60,6 +60,7 @@ _SHAPES: Final = {
     "tool_choice": _Shape(_typed, "an object that has a type"),
     "thinking": _Shape(_typed, "an object that has a type"),
     "output_config": _OBJECT,
+    "output_format": _OBJECT,
     "context_management": _OBJECT,
     "metadata": _OBJECT,
     "stop_sequences": _Shape(_texts, f"a list of at most {_MOST_STOPS} texts"),

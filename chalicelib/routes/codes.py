@@ -100,6 +100,7 @@ CODES: Final[dict[str, Row]] = {
     "deployments_not_listed": Row(404, _INVALID, "The resource's deployments can't be listed; their names are typed."),
     # What AWS answered in the customer's account
     "unsupported_parameter": Row(400, _INVALID, "A field asks for what this service or the model can't do."),
+    "thread_unsupported_request": Row(400, _INVALID, "Bedrock keeps no threads of Anthropic's Messages."),
     "context_length_exceeded": Row(400, _INVALID, "The chat is longer than the model takes."),
     "inference_profile_required": Row(400, _INVALID, "The model can only be called through an inference profile."),
     "conflict": Row(400, _INVALID, "AWS refused the request as conflicting."),

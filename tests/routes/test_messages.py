@@ -327,7 +327,7 @@ def test_a_request_as_coding_agents_make_it_is_answered(tenant: Onboarding) -> N
     )
 
 
-REFUSED_FIELDS = ["mcp_servers", "container", "fallbacks", "thread", "output_format"]
+REFUSED_FIELDS = ["mcp_servers", "container", "fallbacks"]
 
 
 @pytest.mark.parametrize("field", REFUSED_FIELDS)
@@ -336,6 +336,35 @@ def test_what_would_change_the_answer_and_cant_be_done_is_refused(tenant: Onboar
     answer = _post(tenant, {**MESSAGE, field: [{"type": "url", "url": "https://example.com"}]})
 
     assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "unsupported_parameter", field)
+
+
+@anthropic.beta_tool
+def get_weather(city: str) -> str:
+    """Tells the weather of a city."""
+    return f"Rain in {city}"
+
+
+def test_a_tool_runner_goes_on_without_the_thread_that_bedrock_has_not(client: anthropic.Anthropic) -> None:
+    """Anthropic's client begins a thread unasked, and sends the whole conversation once it hears this code."""
+    runner = client.beta.messages.tool_runner(**MESSAGE, tools=[get_weather])
+    with pytest.raises(anthropic.BadRequestError) as raised:
+        client.beta.messages.create(**MESSAGE, thread={"type": "create"})
+
+    assert "Rain in" in str(runner.until_done().content)
+    assert (raised.value.error_code, raised.value.type) == ("thread_unsupported_request", "invalid_request_error")
+
+
+def test_the_older_place_of_a_format_is_read_as_well(tenant: Onboarding) -> None:
+    """LiteLLM sends output_format to every Claude; Bedrock takes it within output_config alone."""
+    schema = {"type": "object", "properties": {"river": {"type": "string"}}, "required": ["river"]}
+    wanted = {"type": "json_schema", "schema": {**schema, "additionalProperties": False}}
+    answer = _post(tenant, {**MESSAGE, "output_format": wanted, "output_config": {"effort": "low"}})
+    twice = _post(tenant, {**MESSAGE, "output_format": wanted, "output_config": {"format": wanted}})
+    misshapen = _post(tenant, {**MESSAGE, "output_format": "json"})
+
+    assert list(json.loads(answer.json["content"][0]["text"])) == ["river"]
+    assert (twice.status, twice.error["param"]) == (400, "output_format")
+    assert (misshapen.status, misshapen.error["code"]) == (400, "invalid_type")
 
 
 TOKENS = {
