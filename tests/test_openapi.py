@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 from openapi_spec_validator import validate
 from pydantic import BaseModel
 
@@ -198,6 +199,39 @@ def test_the_body_that_is_told_is_the_body_that_is_parsed(world: World) -> None:
         # Of Anthropic's and OpenAI's own bodies only what is needed is looked at, by hand.
         model = isinstance(operation.body, type) and issubclass(operation.body, BaseModel)
         assert parsed == ([operation.body.__name__] if model else [])
+
+
+_MESSAGES = [{"role": "user", "content": "Hello"}]
+_CLAUDE = {"model": "us.anthropic.claude-haiku-4-5-20251001-v1:0", "max_tokens": 20, "messages": _MESSAGES}
+_NOVA = {"model": "amazon.nova-lite-v1:0", "messages": _MESSAGES}
+AGREED: dict[str, tuple[str, str, dict[str, Any], bool]] = {
+    "a whole number with a point": ("/v1/chat/completions", "max_tokens", {**_NOVA, "max_tokens": 12.0}, True),
+    "a fraction of a token": ("/v1/chat/completions", "max_tokens", {**_NOVA, "max_tokens": 1.5}, False),
+    "a foreign provider's field": ("/v1/chat/completions/assembled", "", {**_NOVA, "bedrock": [1]}, True),
+    "a chat of no message": ("/v1/chat/completions/assembled", "messages", {**_NOVA, "messages": []}, False),
+    "a provider that there is not": ("/v1/keys/verify", "provider", {"provider": "acme", "key": "k"}, False),
+    "an empty text to embed": ("/v1/embeddings", "input.0", {"model": "cohere.embed-english-v3", "input": ""}, False),
+    "a message of no turn": ("/v1/messages", "messages", {**_CLAUDE, "messages": []}, False),
+    "thinking of no kind": ("/v1/messages", "thinking", {**_CLAUDE, "thinking": {}}, False),
+    "a choice of no kind": ("/v1/messages", "tool_choice", {**_CLAUDE, "tool_choice": {"name": "x"}}, False),
+}
+
+
+@pytest.mark.parametrize(("path", "param", "body", "taken"), AGREED.values(), ids=AGREED)
+def test_what_the_document_takes_the_service_takes(
+    world: World, path: str, param: str, body: dict[str, Any], taken: bool
+) -> None:
+    """And what it does not, the service refuses with the field's name: where an outside fuzzer found them apart."""
+    onboarding = Onboarding(world)
+    onboarding.make_role()
+    onboarding.verify()
+    schema = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    answer = onboarding.api.call("POST", path, body)
+
+    assert (answer.status == 200) is taken
+    assert taken or answer.error["param"] == param
+    # As it is told, open: what is held against the closed one is answers.
+    assert (list(Draft202012Validator({**DOCUMENT, **schema}).iter_errors(body)) == []) is taken
 
 
 def test_scopes_are_those_that_are_asked_for(world: World) -> None:

@@ -3,7 +3,7 @@
 from chalicelib.chat.answer import Completion
 from chalicelib.chat.extensions import BedrockFields, ContextBlock, RolecallFields
 from chalicelib.chat.messages import FilePart, ImagePart, Message, RedactedThinking, RefusalPart, TextPart, Thinking
-from chalicelib.chat.request import ChatRequest, Effort, Stops, StreamOptions
+from chalicelib.chat.request import ChatRequest, Effort, Stops, StreamOptions, Whole
 from chalicelib.chat.tools import CacheControl, CalledFunction, JsonSchema, NamedTool, ResponseFormat, Tool, ToolCall
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "Thinking",
     "Tool",
     "ToolCall",
+    "Whole",
 ]

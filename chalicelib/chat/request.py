@@ -58,6 +58,15 @@ Stops = Annotated[list[str], BeforeValidator(_as_list), Field(max_length=4)]
 """One stop sequence, or up to four."""
 
 
+def _as_whole(count: object) -> object:
+    """Take 12.0 for 12, as JSON Schema does and languages with one kind of number write it; a text stays a text."""
+    return int(count) if isinstance(count, float) and count.is_integer() else count
+
+
+Whole = Annotated[int, BeforeValidator(_as_whole)]
+"""A whole number, however it is written."""
+
+
 class StreamOptions(BaseModel):
     """What a stream has besides the answer. `include_obfuscation` and what else there may be changes nothing here."""
 
@@ -73,8 +82,8 @@ class ChatRequest(BaseModel):
 
     model: Annotated[str, Field(min_length=1, max_length=2100)]
     messages: Annotated[list[Message], Field(min_length=1, max_length=2000)]
-    max_completion_tokens: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = None
+    max_completion_tokens: Annotated[Whole, Field(ge=1, le=2**31 - 1, strict=True)] | None = None
+    max_tokens: Annotated[Whole, Field(ge=1, le=2**31 - 1, strict=True)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] | None = None
     stop: Stops | None = None

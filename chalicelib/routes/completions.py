@@ -12,7 +12,7 @@ from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.bedrock.operations import CONVERSE_STREAM
 from chalicelib.bedrock.stream import DONE, PING
 from chalicelib.builtin import Gap, TextChunks, explain_to_tenant, text_completion
-from chalicelib.chat import StreamOptions
+from chalicelib.chat import StreamOptions, Whole
 from chalicelib.chat.messages import unsupported
 from chalicelib.errors import ServiceError
 from chalicelib.onboarding.limits import TakenTokens
@@ -55,7 +55,7 @@ class CompletionRequest(BaseModel):
     prompt: Annotated[str, Field(max_length=_LONGEST)]
     suffix: Annotated[str, Field(max_length=_LONGEST)] | None = None
     model: str | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
+    max_tokens: Annotated[Whole, Field(ge=1, le=4096, strict=True)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] | None = None
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None

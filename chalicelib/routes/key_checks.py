@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field, SecretStr
 
 from chalicelib.errors import ServiceError
+from chalicelib.identifiers.providers import PROVIDERS
 from chalicelib.onboarding.findings import Finding
 from chalicelib.onboarding.limits import DAY, MINUTE
 from chalicelib.onboarding.report import finding_row
@@ -38,7 +39,8 @@ _Secret = Annotated[SecretStr, Field(max_length=16_384)]
 class KeyBody(bodies.Body):
     """The body of `POST /v1/keys/verify`: the parts of a credential, under the names of its provider."""
 
-    provider: Annotated[_Text, Field(description="Whose key it is: bedrock, openai, anthropic, google or azure.")]
+    # The document lists them; the refusal of another is the domain's, in words of its own.
+    provider: Annotated[_Text, Field(description="Whose key it is.", json_schema_extra={"enum": [*PROVIDERS]})]
     key: Annotated[_Secret | None, Field(description="The API key; of bedrock, a Bedrock API key.")] = None
     endpoint: Annotated[_Secret | None, Field(description="Azure: the resource's address.")] = None
     access_key_id: Annotated[_Secret | None, Field(description="Bedrock with AWS keys.")] = None

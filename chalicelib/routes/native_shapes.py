@@ -11,10 +11,20 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from chalicelib.chat import RolecallFields
 from chalicelib.onboarding.shapes import WhoseFix
 
 _shape = with_config(ConfigDict(use_attribute_docstrings=True))
 _open = with_config(ConfigDict(use_attribute_docstrings=True, extra="allow"))
+_Embedded = Annotated[str, Field(min_length=1)]
+
+
+@_open
+class Typed(TypedDict):
+    """What Anthropic knows by its `type`."""
+
+    type: str
+    """Which kind it is."""
 
 
 @_open
@@ -23,7 +33,7 @@ class MessageTurn(TypedDict):
 
     role: Literal["user", "assistant", "system"]
     """Whose it is."""
-    content: str | list[dict[str, Any]]
+    content: str | list[Typed]
     """A text, or blocks that each have a `type`."""
 
 
@@ -33,15 +43,15 @@ class CountBody(TypedDict):
 
     model: str
     """A Claude model: its id, with or without the provider before it."""
-    messages: list[MessageTurn]
+    messages: Annotated[list[MessageTurn], Field(min_length=1)]
     """The conversation."""
-    system: NotRequired[str | list[dict[str, Any]]]
+    system: NotRequired[str | list[Typed]]
     """What the model is told beforehand."""
     tools: NotRequired[list[dict[str, Any]]]
     """Tools that it may call."""
-    tool_choice: NotRequired[dict[str, Any]]
+    tool_choice: NotRequired[Typed]
     """Which of them, if any."""
-    thinking: NotRequired[dict[str, Any]]
+    thinking: NotRequired[Typed]
     """Whether it thinks before it answers."""
 
 
@@ -142,12 +152,26 @@ class AnthropicError(TypedDict):
 
 
 @_open
+class AnyChat(TypedDict):
+    """A chat for whichever provider: what else is in it, and what is wrong with it, that one says."""
+
+    model: Annotated[str, Field(min_length=1, max_length=2100)]
+    """The model."""
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    """The conversation."""
+    stream: NotRequired[bool | None]
+    """Whether it would be answered as it is made."""
+    rolecall: NotRequired[RolecallFields | None]
+    """The request's material."""
+
+
+@_open
 class EmbeddingsBody(TypedDict):
     """Texts to make vectors of. Unknown fields are named in the answer, not refused."""
 
     model: Annotated[str, Field(min_length=1, max_length=2100)]
     """A model of Titan's or Cohere's for embeddings."""
-    input: str | Annotated[list[str], Field(min_length=1, max_length=2048)]
+    input: _Embedded | Annotated[list[_Embedded], Field(min_length=1, max_length=2048)]
     """One text, or several; none may be empty."""
     encoding_format: NotRequired[Literal["float", "base64"]]
     """Numbers, or 32-bit floats in base64, which take a quarter of the room."""

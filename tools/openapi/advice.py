@@ -73,6 +73,7 @@ WHAT_TO_DO: Final = {
     "deployments_not_listed": "Name the deployment as the Azure portal shows it: `azure/<deployment>`.",
     "no_fips_endpoint": "Use a region that has FIPS endpoints of the service; `message` names the service.",
     "unsupported_parameter": "Leave out the field that `param` names.",
+    "thread_unsupported_request": "Send the whole conversation, without `thread`; Anthropic's clients do it unasked.",
     "context_length_exceeded": "Send a shorter chat, or use a model that takes more.",
     "inference_profile_required": "Use an inference profile of the model; `GET /v1/models` lists them.",
     "conflict": "Try again in a moment.",

@@ -181,7 +181,8 @@ def _success(operation: Operation, route: Route, by_kind: Mapping[Any, Json], ex
         content[media_type] = {"schema": schema, **examples.of_answers(operation.id, media_type)}
     if operation.events:
         content["text/event-stream"] = {
-            "schema": {"type": "string", "description": "Server-sent events."},
+            # Of no type: before OpenAPI 3.2 some tools take it for the whole text, and some for each event.
+            "schema": {"description": "Server-sent events."},
             **examples.of_answers(operation.id, "text/event-stream"),
             "x-events": [
                 {"event": event.name, "description": event.when, "schema": by_kind[event.shape]}

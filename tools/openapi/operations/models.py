@@ -7,6 +7,7 @@ from typing import Final
 from chalicelib.chat import ChatRequest
 from chalicelib.chat.shapes import ChatChunk, TextCompletionChunk
 from chalicelib.routes.completions import CompletionRequest
+from chalicelib.routes.native_shapes import AnyChat
 from chalicelib.routes.shapes import Error
 from tools.openapi import errors
 from tools.openapi.operation import Operation, Parameter, StreamEvent
@@ -65,7 +66,7 @@ OPERATIONS: Final = (
         "Chats",
         errors.TOKEN | errors.JSON | {"unknown_field"},
         more="No model is called, and nothing is charged: it is for operators who write a prompt.",
-        body=ChatRequest,
+        body=AnyChat,
     ),
     Operation(
         "POST /v1/chat/completions",

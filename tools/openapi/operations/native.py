@@ -22,6 +22,7 @@ _CALLS: Final = (
     | errors.JSON
     | {"model_not_in_scope", "model_not_supported", "invalid_model_id", "unsupported_parameter"}
 )
+_NATIVE: Final = _CALLS | errors.PROVIDER | {"provider_not_supported"}
 _EVENTS: Final = {
     "message_start": "The answer begins.",
     "content_block_start": "A block of its content begins.",
@@ -37,7 +38,7 @@ OPERATIONS: Final = (
         "POST /v1/messages",
         "create_message",
         "Messages",
-        _CALLS | errors.PROVIDER | {"provider_not_supported"},
+        _NATIVE | {"thread_unsupported_request"},
         more="For Claude models, in Anthropic's words and with its own form of errors. With `stream: true` the answer"
         " is server-sent events; one that breaks off ends with the event `error`, which Anthropic's clients raise.",
         parameters=_ANTHROPIC,
@@ -52,7 +53,7 @@ OPERATIONS: Final = (
         "POST /v1/messages/count_tokens",
         "count_message_tokens",
         "Messages",
-        _CALLS | errors.PROVIDER | {"provider_not_supported"},
+        _NATIVE | {"thread_unsupported_request"},
         parameters=_ANTHROPIC,
         body=CountBody,
         answer_headers=("Rolecall-Ignored-Fields", "Rolecall-AWS-Request-Id", "Rolecall-Provider-Request-Id"),
@@ -61,7 +62,7 @@ OPERATIONS: Final = (
         "POST /v1/embeddings",
         "create_embeddings",
         "Embeddings",
-        _CALLS | errors.PROVIDER | {"provider_not_supported"},
+        _NATIVE,
         more="Tokens can't be embedded: they are those of OpenAI's models.",
         parameters=CREDENTIAL,
         body=EmbeddingsBody,
