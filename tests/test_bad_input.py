@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import time
 from contextlib import suppress
@@ -170,6 +171,9 @@ RAW = [
     pytest.param(b"x" * 11_000_000, {}, "body_too_large", id="eleven megabytes"),
     pytest.param(
         b"name=x", {"Content-Type": "application/x-www-form-urlencoded"}, "unsupported_media_type", id="a form"
+    ),
+    pytest.param(
+        gzip.compress(b"{}"), {"Content-Encoding": "gzip"}, "unsupported_media_type", id="a body that is compressed"
     ),
     pytest.param(b"<x/>", {"Content-Type": "text/xml"}, "unsupported_media_type", id="XML"),
     pytest.param(b"{}", {"X-External-Id": "x"}, "external_id_not_settable", id="an external ID in a header"),

@@ -128,6 +128,14 @@ def _json_octets(request: Request, limit: int) -> bytes:
             param="Content-Type",
             fix="Send Content-Type: application/json.",
         )
+    if (request.header("content-encoding") or "identity").strip().lower() != "identity":
+        # What is small on the way may be gigabytes: the limits would have to be kept while it grows.
+        raise ServiceError(
+            "unsupported_media_type",
+            "The body must not be compressed.",
+            param="Content-Encoding",
+            fix="Send it as it is, and leave Content-Encoding out.",
+        )
     return request.body(limit)
 
 

@@ -39,7 +39,7 @@ CODES: Final[dict[str, Row]] = {
     "repeated_header": Row(400, _INVALID, "A header was sent twice."),
     "invalid_cursor": Row(400, _INVALID, "The cursor is not one that the list gave."),
     "external_id_not_settable": Row(400, _INVALID, "The request names an external ID; nobody can choose one."),
-    "unsupported_media_type": Row(415, _INVALID, "The body must be JSON."),
+    "unsupported_media_type": Row(415, _INVALID, "The body must be JSON, and not compressed."),
     "body_too_large": Row(413, _INVALID, "The body is larger than the route takes."),
     "unknown_route": Row(404, _INVALID, "There is no such route or method."),
     # Who asks

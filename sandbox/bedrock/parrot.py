@@ -2,7 +2,8 @@
 
 It answers in about 40 words that repeat part of the last user text. Given tools, and no tool result yet or a choice
 that forces one, it calls the first tool, twice when the text says "both". Given a JSON schema for its output it
-answers an instance of it. Stop sequences and `maxTokens` cut it as they cut a model.
+answers an instance of it; told by the system to answer a JSON object, it does. Stop sequences and `maxTokens` cut it
+as they cut a model.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _QUOTED_WORDS: Final = 8
 _QUOTED_CHARACTERS: Final = 80
+_MOST_BRACES: Final = 10
+_ANY_OBJECT: Final = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 _REASONING: Final = "The request is clear. I answer it by rule, with words that the user can recognise."
 
 
@@ -92,6 +96,9 @@ def _whole_text(request: dict[str, Any]) -> str:
     text_format = request.get("outputConfig", {}).get("textFormat")
     if text_format:
         return compact(instance(json.loads(text_format["structure"]["jsonSchema"]["schema"])))
+    asked = _asked_for_json(request)
+    if asked is not None:
+        return compact(instance(asked))
     said = last_user_text(request)
     quote = " ".join(said.split()[:_QUOTED_WORDS])[:_QUOTED_CHARACTERS]
     heard = f'You said: "{quote}".' if quote else "You sent no text."
@@ -101,6 +108,22 @@ def _whole_text(request: dict[str, Any]) -> str:
         f"{heard} I am the model of a local AWS. I answer by rule, always in the same way, and repeat part of what "
         "reached me, so that you can see that it did. Nothing has left your machine."
     )
+
+
+def _asked_for_json(request: dict[str, Any]) -> Any:
+    """Return the schema of the JSON object that the system's texts ask for: one that stands there, else any; or None.
+
+    Clients without a field for it ask in words, and some write the schema beside them.
+    """
+    text = " ".join(str(block.get("text", "")) for block in request.get("system", []))
+    if "JSON object" not in text and "json_schema" not in text:
+        return None
+    for found in list(re.finditer(r"\{", text))[:_MOST_BRACES]:
+        with suppress(ValueError, RecursionError):
+            schema, _ = json.JSONDecoder().raw_decode(text, found.start())
+            if "properties" in schema:
+                return schema
+    return _ANY_OBJECT
 
 
 def _cut(text: str, sequences: list[str], room: int) -> tuple[str, str, str | None]:

@@ -68,11 +68,13 @@ def test_it_calls_tools(tenant: Onboarding) -> None:
 
 
 @pytest.mark.parametrize("name", [NOVA, NATIVE])
-def test_it_gets_json_of_a_schema(tenant: Onboarding, name: str) -> None:
-    """By a tool of ours or by Bedrock itself, the same to the client."""
+def test_it_gets_json(tenant: Onboarding, name: str) -> None:
+    """Of a schema, by a tool of ours or by Bedrock itself, the same to the client; and any in OpenAI's JSON mode."""
     found = _model(tenant, name).with_structured_output(Place, method="json_schema").invoke(SAID)
+    loose = _model(tenant, name).with_structured_output(method="json_mode").invoke(SAID)
 
     assert isinstance(found, Place)
+    assert isinstance(loose, dict)
 
 
 def test_a_refusal_is_openais(world: World, tenant: Onboarding) -> None:

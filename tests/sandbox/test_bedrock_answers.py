@@ -168,6 +168,25 @@ def test_a_schema_for_the_output_is_met(runtime: Any) -> None:
     assert got["stopReason"] == "end_turn"
 
 
+ASKED_IN_WORDS: dict[str, tuple[str, list[str] | None]] = {
+    "any object": ("Answer with one JSON object and nothing else.", ["answer"]),
+    "one of a schema beside the words": (
+        'Use {braces}. Return a JSON object of {"type": "object", "properties": {"city": {"type": "string"}}}!',
+        ["city"],
+    ),
+    "braces that never close": ("Answer a JSON object " + "{" * 2000, ["answer"]),
+    "no object": ("Speak of JSON.", None),
+}
+
+
+@pytest.mark.parametrize(("asked", "names"), ASKED_IN_WORDS.values(), ids=ASKED_IN_WORDS)
+def test_json_that_the_system_asks_for_in_words_is_given(runtime: Any, asked: str, names: list[str] | None) -> None:
+    """As models give it: OpenAI's JSON mode and several libraries have no other way to ask."""
+    got = text_of(runtime.converse(modelId=NOVA, messages=[said("x")], system=[{"text": asked}]))
+
+    assert (list(json.loads(got)) if got.startswith("{") else None) == names
+
+
 def test_thinking_comes_first_and_is_signed(runtime: Any) -> None:
     """Switched on, Claude's reasoning precedes the text, with its signature; DeepSeek-R1 reasons always, unsigned."""
     fields = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
