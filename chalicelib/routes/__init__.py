@@ -22,6 +22,7 @@ from chalicelib.onboarding.table import Table
 from chalicelib.onboarding.turnstile import Turnstile
 from chalicelib.onboarding.verifier import Verifier
 from chalicelib.routes import docs, service, wizard
+from chalicelib.routes.accounts import Accounts
 from chalicelib.routes.auth import Authenticator
 from chalicelib.routes.boundary import Boundary
 from chalicelib.routes.chat import Chat
@@ -35,7 +36,6 @@ from chalicelib.routes.messages import MessagesRoutes
 from chalicelib.routes.models import ConnectionModels
 from chalicelib.routes.onboarding import OnboardingRoutes
 from chalicelib.routes.rejections import RejectedKeys
-from chalicelib.routes.upstream import Accounts
 
 if TYPE_CHECKING:
     from chalice.app import Chalice

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.invoke import Invoker
     from chalicelib.bedrock.signing import Signer
     from chalicelib.routes import native_shapes
+    from chalicelib.routes.accounts import Accounts
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import Request
-    from chalicelib.routes.upstream import Accounts
 
 _LONGEST_MODEL: Final = 2100
 _MOST_TEXTS: Final = 2048

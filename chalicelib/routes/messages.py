@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from chalicelib.identifiers import ModelId
     from chalicelib.providers.base import Question
     from chalicelib.routes import native_shapes
+    from chalicelib.routes.accounts import Accounts, KeyAccount, RoleAccount
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import Request
-    from chalicelib.routes.upstream import Accounts, KeyAccount, RoleAccount
     from chalicelib.settings import Settings
 
 _CLAUDE: Final = "anthropic.claude"
