@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.errors import WhoseFix
 
 _LONGEST_TEXT: Final = 500
+_CREDENTIALS_REFUSED: Final = frozenset({"expired_credentials", "invalid_aws_credentials"})
 _NOT_OF_A_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
 _SECONDS: Final = re.compile(r"[0-9]{1,4}", re.ASCII)
 
@@ -49,6 +50,11 @@ class AwsError(Exception):
     def passing(self) -> bool:
         """Whether AWS was busy or broken, rather than unwilling."""
         return meaning_of(self.service, self.status, self.code, self.message).passing
+
+    @property
+    def of_credentials(self) -> bool:
+        """Whether AWS refused what signed the call, rather than the call."""
+        return meaning_of(self.service, self.status, self.code, self.message).code in _CREDENTIALS_REFUSED
 
     @classmethod
     def from_client_error(cls, service: str, operation: str, error: ClientError) -> Self:

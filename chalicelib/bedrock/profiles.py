@@ -57,7 +57,8 @@ class FoundationModels:
         try:
             body = self._wire.call(signer, region, GET_INFERENCE_PROFILE, model=str(model)).body
         except AwsError as failure:
-            if failure.passing:
+            if failure.passing or failure.of_credentials:
+                # Neither says anything of the profile: AWS was busy, or did not take this session.
                 raise
             return _Kept(failure, self._clock() + _REFUSED_SECONDS)
         names = _names(body)

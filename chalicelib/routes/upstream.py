@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from chalicelib.routes.exchange import Request
 
 _T = TypeVar("_T")
-_SESSION_REJECTED: Final = frozenset({"expired_credentials", "invalid_aws_credentials"})
 _TO_SAY_SO: Final = 5.0
 """Seconds before Lambda's own deadline that are kept to end a stream with an error that clients see."""
 _LONGEST_HEADER: Final = 1000
@@ -35,7 +34,7 @@ def with_session(sessions: Sessions, served: Served, call: Callable[[Credentials
             return call(credentials)
         except (AwsError, Unreachable) as failure:
             refusal = explain(failure)
-            if refusal.code not in _SESSION_REJECTED:
+            if isinstance(failure, Unreachable) or not failure.of_credentials:
                 raise refusal from failure
             if last:
                 # It is not the caller's key that AWS refuses, so 401 would send them looking for a fault of theirs.

@@ -82,6 +82,20 @@ def test_what_only_passes_is_not_remembered(
     assert world.aws.calls.count(*ASKED) == 3
 
 
+def test_a_session_that_ended_says_nothing_of_a_profile(
+    world: World, tenant: Onboarding, profile: Callable[[], tuple[str, str]]
+) -> None:
+    """AWS refused the session, not the look: with the next session it is looked again, and the model is known."""
+    fault = {"service": "bedrock", "operation": "GetInferenceProfile", "kind": "error"}
+    world.aws.faults.add({**fault, "code": "ExpiredTokenException", "times": 1})
+    _, arn = profile()
+    chat = {**CHAT, "model": arn, "temperature": 0.5, "reasoning_effort": "low"}
+    answer = tenant.api.post("/v1/chat/completions", chat)
+
+    assert answer.status == 200, answer.text
+    assert world.aws.calls.count(*ASKED) == 2
+
+
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "bedrock/claude-haiku-4-5-20251001"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 def test_a_claude_is_called_by_anthropics_own_name(world: World, tenant: Onboarding, path: str, model: str) -> None:
