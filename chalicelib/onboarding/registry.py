@@ -113,19 +113,26 @@ class Registry:
         found = [items.to_connection(row) for row in rows]
         return found, cursors.from_place(str(found[-1].id)) if more and found else None
 
-    def due(self, shard: str) -> Iterator[Connection]:
-        """Yield connections of all tenants whose role is to be verified anew, each by a consistent read."""
+    def due(self, shard: str) -> Iterator[items.Item]:
+        """Yield keys of connections of all tenants whose role is to be verified anew, the longest due first.
+
+        The index is behind the table by a moment: `if_due` looks at the table.
+        """
         now = items.to_text(self._clock()) or ""
         more: items.Item | None = None
         while True:
             rows, more = self._table.due(shard, now, limit=PAGE, after=more)
             for row in rows:
-                item = self._table.get({"pk": row["pk"], "sk": row["sk"]})
-                connection = None if item is None else items.to_connection(item)
-                if connection is not None and connection.due_at is not None and connection.due_at <= self._clock():
-                    yield connection
+                yield {"pk": row["pk"], "sk": row["sk"]}
             if more is None:
                 return
+
+    def if_due(self, key: items.Item) -> Connection | None:
+        """Return the connection of this key by a consistent read, unless it is gone or its turn was moved on."""
+        item = self._table.get(key)
+        connection = None if item is None else items.to_connection(item)
+        is_due = connection is not None and connection.due_at is not None and connection.due_at <= self._clock()
+        return connection if is_due else None
 
     def save(
         self,

@@ -6,16 +6,25 @@ import itertools
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 import pytest
 from chalice.test import Client
 
+from chalicelib.onboarding.items import tenant_key
+from chalicelib.onboarding.reverification import ONE_RUN_SECONDS, ONE_TENANT_SECONDS, Reverification
 from chalicelib.routes import create_app
 from chalicelib.services import Services
 from tests.far_customer import Api, Customer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.onboarding.items import Item
+    from chalicelib.onboarding.registry import Registry
+    from chalicelib.onboarding.verifier import Verifier
     from sandbox.world import World
 
 _numbers = itertools.count()
@@ -198,22 +207,74 @@ def test_a_deleted_connection_is_never_due(active: Active) -> None:
     assert "due_shard" not in active.item
 
 
-def test_one_connection_that_breaks_does_not_shield_the_next(world: World, active: Active) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("models", {"L": [{"S": "not a model\x00"}]}), ("role_arn", {"S": "no ARN"}), ("status", {"S": "of tomorrow"})],
+)
+def test_one_connection_that_breaks_does_not_shield_the_next(
+    world: World, active: Active, name: str, value: dict[str, Any]
+) -> None:
     """An item that nobody can read any more is passed over, and the others get their turn."""
     other = Active(world)
     for one in (active, other):
         one.becomes_due()
     world.services.dynamodb.update_item(
         TableName=world.settings.table_name,
-        Key={name: active.item[name] for name in ("pk", "sk")},
-        UpdateExpression="SET models = :odd",
-        ExpressionAttributeValues={":odd": {"L": [{"S": "not a model\x00"}]}},
+        Key={part: active.item[part] for part in ("pk", "sk")},
+        UpdateExpression="SET #name = :odd",
+        ExpressionAttributeNames={"#name": name},
+        ExpressionAttributeValues={":odd": value},
     )
 
     tally = active.schedule()
 
     assert (tally["verified"], tally["left"]) == (1, 1)
-    assert active.api.call("DELETE", active.path).status == 200
+    world.services.dynamodb.delete_item(
+        TableName=world.settings.table_name, Key={part: active.item[part] for part in ("pk", "sk")}
+    )
+
+
+class _Wake:
+    """One wake with the time for so many runs of 20 s; `due` are tenants by shard. `run` returns whose turn it was."""
+
+    def __init__(self, due: dict[int, list[str]], *, runs: int) -> None:
+        self._due = due
+        self._left = ONE_RUN_SECONDS + 20.0 * runs - 1
+        self._turns: list[str] = []
+
+    def run(self) -> list[str]:
+        Reverification(cast("Registry", self), cast("Verifier", self)).run(lambda: self._left)
+        return self._turns
+
+    def due(self, shard: str) -> Iterator[Item]:
+        for number, tenant in enumerate(self._due.get(int(shard.removeprefix("DUE#")), ())):
+            yield {"pk": {"S": tenant_key(tenant)}, "sk": {"S": f"CONNECTION#conn-{number}"}}
+
+    def if_due(self, key: Item) -> SimpleNamespace:
+        return SimpleNamespace(tenant=unquote(cast("Any", key)["pk"]["S"].removeprefix("TENANT#")), role_arn="")
+
+    def accept(self, connection: SimpleNamespace, *_: object, **__: object) -> SimpleNamespace:
+        return connection
+
+    def start(self, subject: SimpleNamespace, *_: object, **__: object) -> list[dict[str, str]]:
+        self._turns.append(subject.tenant)
+        self._left -= 20
+        return [{"status": "active"}]
+
+
+def test_a_full_shard_takes_no_turn_of_the_others() -> None:
+    """One shard after the other, the first would have all the time that there is, at each wake."""
+    turns = _Wake({0: ["a"] * 20, 7: ["b", "c"]}, runs=5).run()
+
+    assert turns == ["a", "b", "a", "c", "a"]
+
+
+def test_one_tenants_many_roles_take_no_turn_of_the_others() -> None:
+    """Those that are due longest come first, up to a share of the wake; then others', and more when nobody is left."""
+    busy = ONE_TENANT_SECONDS // 20
+    turns = _Wake({3: ["many/roles"] * 40 + ["other", "third"]}, runs=busy + 4).run()
+
+    assert turns == ["many/roles"] * busy + ["other", "third"] + ["many/roles"] * 2
 
 
 def test_a_table_that_fails_once_shields_nobody(world: World, active: Active) -> None:
