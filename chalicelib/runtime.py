@@ -157,7 +157,7 @@ def _describe_init(error: Exception) -> dict[str, object]:
     return {**described, "errorMessage": str(error)}
 
 
-def _joined(answer: Any) -> Any:
+def _joined(answer: object) -> Any:
     """Return a proxy answer with its body whole: on a route that does not stream nothing reads an iterator."""
     if isinstance(answer, dict) and isinstance(answer.get("body"), Iterator):
         return {**answer, "body": "".join(answer["body"])}

@@ -42,7 +42,7 @@ def is_streamed(event: object) -> bool:
     return (context["httpMethod"], context["resourcePath"]) in STREAM_ROUTES
 
 
-def prelude(answer: Mapping[str, Any]) -> bytes:
+def prelude(answer: Mapping[str, object]) -> bytes:
     """Return what goes before the body: status and headers of a proxy answer, and the separator."""
     head: dict[str, object] = {"statusCode": answer["statusCode"], "headers": answer.get("headers") or {}}
     if answer.get("multiValueHeaders"):
@@ -62,7 +62,7 @@ def pieces(answer: Mapping[str, Any]) -> Iterator[bytes]:
         yield _octets(body)
 
 
-def whole(answer: Mapping[str, Any]) -> bytes:
+def whole(answer: Mapping[str, object]) -> bytes:
     """Return an answer in the streaming form at once, for a runtime that can't stream."""
     return prelude(answer) + b"".join(pieces(answer))
 

@@ -37,7 +37,7 @@ class Variable:
     help: str
 
 
-def variable(name: str, parse: Callable[[str], Any], purpose: str) -> dict[str, Variable]:
+def variable(name: str, parse: Callable[[str], object], purpose: str) -> dict[str, Variable]:
     """Return a dataclass field's metadata: the field is read from this variable."""
     return {"variable": Variable(name, parse, purpose)}
 

@@ -141,8 +141,8 @@ def of_scope(scope: Iterable[str], region: str) -> Catalog:
 
 
 def join(
-    models: Iterable[Mapping[str, Any]] | None,
-    profiles: Iterable[Mapping[str, Any]],
+    models: Iterable[Mapping[str, object]] | None,
+    profiles: Iterable[Mapping[str, object]],
     *,
     region: str,
     failures: tuple[AwsError | Unreachable, ...] = (),
@@ -185,7 +185,7 @@ def _left(end: float) -> float:
     return max(0.1, end - time.monotonic())
 
 
-def _on_demand(rows: Iterable[Mapping[str, Any]], region: str) -> Iterator[Model]:
+def _on_demand(rows: Iterable[Mapping[str, object]], region: str) -> Iterator[Model]:
     for row in rows:
         if "ON_DEMAND" in _texts(row, "inferenceTypesSupported") and _converses(row):
             model_id = _text(row, "modelId")
@@ -193,7 +193,7 @@ def _on_demand(rows: Iterable[Mapping[str, Any]], region: str) -> Iterator[Model
 
 
 def _through_profiles(
-    profiles: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[str, Any]] | None
+    profiles: Iterable[Mapping[str, object]], models: Mapping[str, Mapping[str, object]] | None
 ) -> Iterator[Model]:
     for profile in profiles:
         own = _text(profile, "type") == "APPLICATION"
@@ -223,7 +223,7 @@ def _guessed(names: list[str]) -> Mapping[str, Any] | None:
 
 
 def _model(
-    row: Mapping[str, Any],
+    row: Mapping[str, object],
     model_id: str,
     name: str,
     *,
@@ -248,13 +248,13 @@ def _model(
     )
 
 
-def _converses(row: Mapping[str, Any]) -> bool:
+def _converses(row: Mapping[str, object]) -> bool:
     if _lifecycle(row) == "EOL" or any(part in _text(row, "modelId") for part in _NOT_FOR_CHATS):
         return False
     return "TEXT" in _texts(row, "outputModalities") and "TEXT" in _texts(row, "inputModalities")
 
 
-def _lifecycle(row: Mapping[str, Any]) -> str:
+def _lifecycle(row: Mapping[str, object]) -> str:
     lifecycle = row.get("modelLifecycle")
     return (_text(lifecycle, "status") if isinstance(lifecycle, dict) else "") or "ACTIVE"
 
@@ -263,11 +263,11 @@ def _objects(value: object) -> list[Mapping[str, Any]]:
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
+def _text(row: Mapping[str, object], name: str) -> str:
     value = row.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def _texts(row: Mapping[str, object], name: str) -> tuple[str, ...]:
     value = row.get(name)
     return tuple([text for text in value if isinstance(text, str)]) if isinstance(value, list) else ()

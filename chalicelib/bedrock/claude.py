@@ -67,7 +67,7 @@ class NativeRequest(NamedTuple):
     ignored: tuple[str, ...]
 
 
-def to_invoke(document: Mapping[str, Any], betas: Sequence[str] = (), preamble: Sequence[str] = ()) -> NativeRequest:
+def to_invoke(document: Mapping[str, object], betas: Sequence[str] = (), preamble: Sequence[str] = ()) -> NativeRequest:
     """Return the body of a message; `betas` are the values of `anthropic-beta` headers.
 
     The texts of `preamble` go before the system's. Raises `ServiceError` naming the field that is missing, misshapen,
@@ -77,7 +77,7 @@ def to_invoke(document: Mapping[str, Any], betas: Sequence[str] = (), preamble: 
     return _native(with_preamble(document, preamble), betas, _PASSED)
 
 
-def to_count(document: Mapping[str, Any], betas: Sequence[str] = (), preamble: Sequence[str] = ()) -> NativeRequest:
+def to_count(document: Mapping[str, object], betas: Sequence[str] = (), preamble: Sequence[str] = ()) -> NativeRequest:
     """Return the body for CountTokens, whose `invokeModel` is a whole request; raises as `to_invoke` does.
 
     It wants `max_tokens` as well, which must be more than what thinking may take; the count is the same for any.
@@ -100,7 +100,7 @@ def with_preamble(document: Mapping[str, Any], texts: Sequence[str]) -> Mapping[
     return {**document, "system": [*({"type": "text", "text": text} for text in texts), *own]}
 
 
-def from_invoke(body: Mapping[str, Any], model: str) -> dict[str, Any]:
+def from_invoke(body: Mapping[str, object], model: str) -> dict[str, Any]:
     """Return a message as Anthropic's API has it, under the model's id that was asked for.
 
     What a guardrail put in the model's place is told as `refusal`: Bedrock says `end_turn` of it. Raises `ServiceError`
@@ -116,17 +116,17 @@ def from_invoke(body: Mapping[str, Any], model: str) -> dict[str, Any]:
     return message
 
 
-def intervened(document: Mapping[str, Any]) -> bool:
+def intervened(document: Mapping[str, object]) -> bool:
     """Whether a guardrail has put its own words in the place of the model's."""
     return document.get(GUARDRAIL_ACTION) == "INTERVENED"
 
 
-def without_amazons(document: Mapping[str, Any]) -> dict[str, Any]:
+def without_amazons(document: Mapping[str, object]) -> dict[str, Any]:
     """Return the document without the fields that Bedrock adds to Anthropic's."""
     return {name: value for name, value in document.items() if not name.startswith(_AMAZONS)}
 
 
-def _native(document: Mapping[str, Any], betas: Sequence[str], passed: frozenset[str]) -> NativeRequest:
+def _native(document: Mapping[str, object], betas: Sequence[str], passed: frozenset[str]) -> NativeRequest:
     for name, why in _CANT.items():
         if document.get(name):
             raise ServiceError("unsupported_parameter", why, param=name, fix=f"Leave {name} out.")
@@ -173,7 +173,7 @@ def _with_format(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**moved, "output_config": {**config, "format": document["output_format"]}}
 
 
-def _unscoped(value: Any) -> Any:
+def _unscoped(value: object) -> Any:
     """Return blocks without the scope of their cache points: Bedrock takes the points, and refuses this of them.
 
     It says who may share what is cached (github.com/BerriAI/litellm/pull/35724), and comes with its feature alone.
@@ -191,7 +191,7 @@ def _unscoped(value: Any) -> Any:
     return {**value, **changed} if changed else value
 
 
-def _fitted(tool: dict[str, Any], betas: list[str], ignored: list[str]) -> dict[str, Any]:
+def _fitted(tool: dict[str, object], betas: list[str], ignored: list[str]) -> dict[str, Any]:
     """Return a tool as Bedrock takes it: what Anthropic has as a field of tools by now is a beta feature there.
 
     `eager_input_streaming` is refused and its feature taken (tried in github.com/vercel/ai/pull/17179); `defer_loading`

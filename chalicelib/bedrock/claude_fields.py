@@ -86,7 +86,7 @@ def check_fields(document: Mapping[str, Any], *, required: tuple[str, ...]) -> N
         _check_message(message, f"messages.{at}")
 
 
-def _check_message(message: Mapping[str, Any], place: str) -> None:
+def _check_message(message: Mapping[str, object], place: str) -> None:
     for name in ("role", "content"):
         if message.get(name) is None:
             raise ServiceError("missing_field", f"{place}.{name}: This field is required.", param=f"{place}.{name}")

@@ -64,7 +64,7 @@ class MessageEvents:
         extra: dict[str, object] = {"request_id": request_id, "finished": self.finished, **self.usage}
         log.info("stream ended", extra=extra | {"ms": round(seconds * 1000, 1)})
 
-    def _take(self, document: dict[str, Any]) -> str:
+    def _take(self, document: dict[str, object]) -> str:
         kind = document.get("type")
         message = document.get("message")
         self._intervened = self._intervened or intervened(document)
@@ -89,7 +89,7 @@ class MessageEvents:
             self.usage |= {name: usage[name] for name in _USAGE if isinstance(usage.get(name), int)}
 
 
-def _line(document: Mapping[str, Any]) -> str:
+def _line(document: Mapping[str, object]) -> str:
     # Written anew in ASCII: what came could hold a line break between two tokens, or half a surrogate pair.
     return f"event: {document['type']}\ndata: {json.dumps(document, separators=(',', ':'))}\n\n"
 

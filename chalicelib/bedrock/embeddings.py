@@ -87,7 +87,7 @@ def embed(
     texts: Sequence[str],
     size: int | None,
     input_type: str,
-    call: Callable[[Mapping[str, Any], float], Answer],
+    call: Callable[[Mapping[str, object], float], Answer],
 ) -> Vectors:
     """Return the vectors of all texts, with as many calls as that takes; `call` is given a body and seconds.
 
@@ -116,7 +116,7 @@ def embed(
     return Vectors(rows, tokens, request_id)
 
 
-def _vectors(body: Mapping[str, Any], count: int) -> list[list[float]]:
+def _vectors(body: Mapping[str, object], count: int) -> list[list[float]]:
     """Return the vectors of one answer: Titan has one, Cohere a list, under its type where that was asked for."""
     found = [body["embedding"]] if "embedding" in body else body.get("embeddings")
     if isinstance(found, dict):

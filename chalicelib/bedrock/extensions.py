@@ -25,7 +25,7 @@ def service_tier(asked: str | None) -> str | None:
     return _TIERS.get(asked or "")
 
 
-def answered_tier(answer: Mapping[str, Any]) -> str | None:
+def answered_tier(answer: Mapping[str, object]) -> str | None:
     """Return the tier that an answer was made in, where Bedrock says so."""
     match answer:
         case {"serviceTier": {"type": str(tier)}} if tier in _TIERS:
@@ -33,7 +33,9 @@ def answered_tier(answer: Mapping[str, Any]) -> str | None:
     return None
 
 
-def extensions(request: ChatRequest, guardrail: Mapping[str, str] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+def extensions(
+    request: ChatRequest, guardrail: Mapping[str, str] | None, fields: Mapping[str, object]
+) -> dict[str, Any]:
     """Return the parts of Converse's body that hold them. `fields` are those that the translation itself sends.
 
     Raises `invalid_value` for a guardrail in place of the connection's, or for a field that says what another says.
@@ -74,7 +76,7 @@ def wants_extension(request: ChatRequest) -> bool:
     return traced or bool(asked.additionalModelResponseFieldPaths) or asked.performanceConfig is not None
 
 
-def answered_extension(answer: Mapping[str, Any]) -> dict[str, object]:
+def answered_extension(answer: Mapping[str, object]) -> dict[str, object]:
     """Return what Bedrock answers to them, under its own names. A trace may hold what was said: it goes into no log."""
     names = ("trace", "additionalModelResponseFields", "performanceConfig")
     return {

@@ -5,7 +5,7 @@ Converse has the guardrail in its body, InvokeModel in headers; they are added h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.bedrock.operations import COUNT_TOKENS, INVOKE_MODEL, INVOKE_MODEL_STREAM
 
@@ -36,7 +36,7 @@ class Invoker:
         self._wire = wire
 
     def whole(
-        self, signer: Signer, place: Place, model: ModelId, body: Mapping[str, Any], seconds: float | None = None
+        self, signer: Signer, place: Place, model: ModelId, body: Mapping[str, object], seconds: float | None = None
     ) -> Answer:
         """Return the model's answer."""
         return self._wire.call(
@@ -49,7 +49,9 @@ class Invoker:
             seconds=seconds,
         )
 
-    def stream(self, signer: Signer, place: Place, model: ModelId, body: Mapping[str, Any], seconds: float) -> Events:
+    def stream(
+        self, signer: Signer, place: Place, model: ModelId, body: Mapping[str, object], seconds: float
+    ) -> Events:
         """Return the model's answer as it is made, once it has begun."""
         return self._wire.stream(
             signer,
@@ -61,7 +63,7 @@ class Invoker:
             seconds=seconds,
         )
 
-    def count(self, signer: Signer, place: Place, foundation_model: str, body: Mapping[str, Any]) -> Answer:
+    def count(self, signer: Signer, place: Place, foundation_model: str, body: Mapping[str, object]) -> Answer:
         """Return how many tokens a question has. AWS counts for foundation models alone: profiles it refuses.
 
         (github.com/pydantic/pydantic-ai/issues/4001)

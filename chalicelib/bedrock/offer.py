@@ -136,7 +136,7 @@ class Offer:
         return {"any": {}} if self._can_force else None
 
     def _json(
-        self, wanted: JsonSchema | None, tools: list[dict[str, Any]], choice: Choice, *, may_call: bool
+        self, wanted: JsonSchema | None, tools: list[dict[str, object]], choice: Choice, *, may_call: bool
     ) -> Choice:
         """Ask for JSON of a schema, and return what must be called for it."""
         param = "response_format.json_schema.schema"
@@ -180,7 +180,7 @@ def cache_point(control: CacheControl) -> dict[str, Any]:
     return {"cachePoint": {"type": "default"} | ({"ttl": control.ttl} if control.ttl else {})}
 
 
-def _object_schema(schema: Mapping[str, Any] | None, param: str) -> dict[str, Any]:
+def _object_schema(schema: Mapping[str, object] | None, param: str) -> dict[str, Any]:
     """Return a schema whose root says that it is an object, as Converse wants it."""
     if not schema:
         return {"type": "object", "properties": {}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chalicelib.bedrock.failures import AwsError
 from chalicelib.bedrock.operations import GET_INFERENCE_PROFILE
@@ -67,7 +67,7 @@ class FoundationModels:
         return _Kept(names.pop(), float("inf"))
 
 
-def _names(profile: Mapping[str, Any]) -> set[str]:
+def _names(profile: Mapping[str, object]) -> set[str]:
     rows = profile.get("models")
     arns = [str(row.get("modelArn", "")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return {arn.rpartition("/")[2] for arn in arns} - {""}

@@ -22,7 +22,7 @@ class _NotNativeError(Exception):
     """The schema says what a grammar can't hold."""
 
 
-def closed(schema: Mapping[str, Any], *, strict: bool) -> dict[str, Any] | None:
+def closed(schema: Mapping[str, object], *, strict: bool) -> dict[str, Any] | None:
     """Return the schema with every object closed, or None where native structured output can't hold it.
 
     An object that may have further properties stays possible unless `strict`: OpenAI's strict schemas close every
@@ -37,7 +37,7 @@ def closed(schema: Mapping[str, Any], *, strict: bool) -> dict[str, Any] | None:
 
 
 class _Walk:
-    def __init__(self, root: Mapping[str, Any], *, strict: bool) -> None:
+    def __init__(self, root: Mapping[str, object], *, strict: bool) -> None:
         definitions = root.get("$defs", root.get("definitions", {}))
         self._definitions = definitions if isinstance(definitions, dict) else {}
         self._recursive = _recursive(self._definitions)
@@ -66,7 +66,7 @@ class _Walk:
             made |= self._object(schema, within)
         return made
 
-    def _object(self, schema: Mapping[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
+    def _object(self, schema: Mapping[str, object], within: tuple[str, ...]) -> dict[str, Any]:
         open_still = schema.get("additionalProperties", not self._strict)
         properties = schema.get("properties", {})
         if open_still is not False or not isinstance(properties, dict):
@@ -85,7 +85,7 @@ class _Walk:
         return str(target)
 
 
-def _recursive(definitions: Mapping[str, Any]) -> set[str]:
+def _recursive(definitions: Mapping[str, object]) -> set[str]:
     """Return the names of definitions that lead into a circle of references.
 
     Those that lead nowhere are taken away, then those that led to them alone, and so on: each reference is followed

@@ -118,10 +118,10 @@ class Chunks:
     def _line(self, delta: str) -> str:
         return self._before + delta + self._after
 
-    def _start(self, _: dict[str, Any]) -> str:
+    def _start(self, _: dict[str, object]) -> str:
         return self._line('{"role": "assistant", "content": "", "refusal": null}')
 
-    def _block_start(self, body: dict[str, Any]) -> str:
+    def _block_start(self, body: dict[str, object]) -> str:
         match body:
             case {"start": {"toolUse": dict() as used}} if is_of_bedrock(used):
                 return ""
@@ -141,7 +141,7 @@ class Chunks:
                 )
         return ""
 
-    def _delta(self, body: dict[str, Any]) -> str:
+    def _delta(self, body: dict[str, object]) -> str:
         delta = body.get("delta")
         if not isinstance(delta, dict):
             return ""
@@ -178,7 +178,7 @@ class Chunks:
         self._empty.discard(block)
         return self._tool_line({"index": self._tools[block], "function": {"arguments": part}})
 
-    def _block_stop(self, body: dict[str, Any]) -> str:
+    def _block_stop(self, body: dict[str, object]) -> str:
         block = body.get("contentBlockIndex")
         if isinstance(block, int) and block in self._empty:
             # A call without arguments: clients parse them as JSON, and nothing is no JSON.
@@ -186,10 +186,10 @@ class Chunks:
             return self._tool_line({"index": self._tools[block], "function": {"arguments": "{}"}})
         return ""
 
-    def _tool_line(self, call: dict[str, Any]) -> str:
+    def _tool_line(self, call: dict[str, object]) -> str:
         return self._line(json.dumps({"tool_calls": [call]}))
 
-    def _stop(self, body: dict[str, Any]) -> str:
+    def _stop(self, body: dict[str, object]) -> str:
         reason = str(body.get("stopReason", ""))
         if reason == "tool_use" and not self._tools and self._answering is None:
             raise ServiceError("upstream_error", "The model called a tool and named none.", fix="Try again.")
@@ -199,13 +199,13 @@ class Chunks:
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish}
         return f'{self._head}, "choices": [{json.dumps(choice)}{self._last}'
 
-    def _metadata(self, body: dict[str, Any]) -> str:
+    def _metadata(self, body: dict[str, object]) -> str:
         usage = body.get("usage")
         if isinstance(usage, dict):
             self.usage = usage_of(usage)
         self._keep(body)
         return ""
 
-    def _keep(self, body: dict[str, Any]) -> None:
+    def _keep(self, body: dict[str, object]) -> None:
         if self._extended:
             self._beyond |= answered_extension(body)

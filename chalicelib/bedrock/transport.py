@@ -201,7 +201,7 @@ def tls() -> ssl.SSLContext:
     return context
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encoded(body: Mapping[str, object]) -> bytes:
     """Return a body as JSON. Raises `invalid_value`: schemas and arguments of callers may hold what JSON may not."""
     try:
         return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()

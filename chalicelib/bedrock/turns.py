@@ -112,7 +112,7 @@ def _parted(turn: dict[str, Any], quirks: frozenset[Quirk]) -> list[dict[str, An
     return [{"role": "user", "content": results}, filler, {"role": "user", "content": rest}]
 
 
-def _is_of_results(block: dict[str, Any]) -> bool:
+def _is_of_results(block: dict[str, object]) -> bool:
     return "toolResult" in block or "cachePoint" in block
 
 

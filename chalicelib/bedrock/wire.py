@@ -91,7 +91,7 @@ class Wire:
         *,
         model: str | None = None,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> Answer:
@@ -114,7 +114,7 @@ class Wire:
         operation: Operation,
         *,
         model: str,
-        body: Mapping[str, Any],
+        body: Mapping[str, object],
         seconds: float,
         headers: Mapping[str, str] | None = None,
     ) -> Events:
@@ -223,7 +223,7 @@ class Wire:
 
 
 def _request(
-    operation: Operation, region: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+    operation: Operation, region: str, url: str, body: Mapping[str, object] | None, headers: Mapping[str, str] | None
 ) -> _Request:
     every = {"User-Agent": _USER_AGENT, **operation.headers, **(headers or {})}
     if body is None:
@@ -247,7 +247,7 @@ def _json_object(octets: bytes) -> dict[str, Any] | None:
 def _aws_error(
     operation: Operation,
     response: urllib3.BaseHTTPResponse,
-    fields: Mapping[str, Any],
+    fields: Mapping[str, object],
     request_id: str,
     credentials: Signer,
 ) -> AwsError:
@@ -266,5 +266,5 @@ def _aws_error(
     )
 
 
-def _first_text(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
+def _first_text(fields: Mapping[str, object], names: tuple[str, ...]) -> str:
     return next((text for name in names if isinstance(text := fields.get(name), str) and text), "")

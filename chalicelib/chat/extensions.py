@@ -66,7 +66,7 @@ class BedrockFields(_Closed):
 
     @field_validator("additionalModelRequestFields")
     @classmethod
-    def _known(cls, fields: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _known(cls, fields: dict[str, object] | None) -> dict[str, Any] | None:
         unknown = sorted(set(fields or ()) - _MODEL_FIELDS)
         if unknown:
             raise PydanticCustomError(

@@ -92,7 +92,7 @@ class ReadAhead:
         finally:
             chunks.close()
 
-    def _hand_over(self, what: dict[str, Any] | Exception | None) -> None:
+    def _hand_over(self, what: dict[str, object] | Exception | None) -> None:
         while not self._closed.is_set():
             try:
                 self._read.put(what, timeout=1.0)

@@ -110,7 +110,7 @@ class Anthropic:
         return models
 
     def _call(
-        self, operation: str, method: str, path: str, body: Mapping[str, Any] | None, end: float
+        self, operation: str, method: str, path: str, body: Mapping[str, object] | None, end: float
     ) -> Mapping[str, Any]:
         seconds = max(0.1, end - time.monotonic())
         call = Call("anthropic", operation, method, HOST, path, self._headers(), body, seconds)
@@ -132,7 +132,7 @@ def named(model: str) -> str:
     return model
 
 
-def _model(row: Mapping[str, Any]) -> ProviderModel:
+def _model(row: Mapping[str, object]) -> ProviderModel:
     capabilities = row.get("capabilities")
     supported = (
         sorted(

@@ -16,19 +16,19 @@ def rows(document: object, name: str) -> list[Mapping[str, Any]]:
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
-def text(row: Mapping[str, Any], name: str) -> str:
+def text(row: Mapping[str, object], name: str) -> str:
     """Return a text, or an empty one."""
     value = row.get(name)
     return value if isinstance(value, str) else ""
 
 
-def identifier(row: Mapping[str, Any], name: str) -> str:
+def identifier(row: Mapping[str, object], name: str) -> str:
     """Return a text that can be shown and sent as an id, or an empty one."""
     value = text(row, name)
     return value if value.isascii() and value.isprintable() and len(value) <= _LONGEST_ID else ""
 
 
-def number(row: Mapping[str, Any], name: str) -> int | None:
+def number(row: Mapping[str, object], name: str) -> int | None:
     """Return a whole number, or None."""
     value = row.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

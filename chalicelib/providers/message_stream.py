@@ -69,7 +69,7 @@ class _State:
         self._calls = -1
         self._arguments = False
 
-    def take(self, name: str, document: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
+    def take(self, name: str, document: Mapping[str, object]) -> tuple[dict[str, Any] | None, str | None]:
         """Return the delta and the reason to stop that an event brings, None for what it does not."""
         part = document.get({"message_start": "message", "content_block_start": "content_block"}.get(name, "delta"))
         if name == "content_block_stop" and self._calls >= 0 and not self._arguments:
@@ -97,7 +97,7 @@ class _State:
             return None, REASONS.get(text(part, "stop_reason"), "stop")
         return None, None
 
-    def _delta(self, part: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _delta(self, part: Mapping[str, object]) -> dict[str, Any] | None:
         if part.get("type") == "text_delta":
             return {"content": text(part, "text")}
         if part.get("type") == "input_json_delta" and text(part, "partial_json"):
@@ -105,7 +105,7 @@ class _State:
             return {"tool_calls": [{"index": self._calls, "function": {"arguments": text(part, "partial_json")}}]}
         return None
 
-    def chunk(self, delta: dict[str, Any] | None, reason: str | None = None) -> dict[str, Any]:
+    def chunk(self, delta: dict[str, object] | None, reason: str | None = None) -> dict[str, Any]:
         """Return a chunk; None for a delta: one without choices."""
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
         return {

@@ -84,17 +84,17 @@ def to_messages(
     return request, tuple(changed)
 
 
-def _is_system(message: Mapping[str, Any]) -> bool:
+def _is_system(message: Mapping[str, object]) -> bool:
     return message.get("role") in {"system", "developer"}
 
 
-def _texts(message: Mapping[str, Any]) -> list[str]:
+def _texts(message: Mapping[str, object]) -> list[str]:
     content = message.get("content")
     parts = [content] if isinstance(content, str) else [text(part, "text") for part in rows(message, "content")]
     return [part for part in parts if part.strip()]
 
 
-def _turns(messages: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _turns(messages: list[Mapping[str, object]]) -> list[dict[str, Any]]:
     spoken = [
         ("assistant" if message.get("role") == "assistant" else "user", _blocks(message, f"messages.{place}"))
         for place, message in enumerate(messages)
@@ -117,7 +117,7 @@ def _turns(messages: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return turns
 
 
-def _blocks(message: Mapping[str, Any], param: str) -> list[dict[str, Any]]:
+def _blocks(message: Mapping[str, object], param: str) -> list[dict[str, Any]]:
     role = message.get("role")
     if role == "tool":
         result = {"type": "tool_result", "tool_use_id": text(message, "tool_call_id")}
@@ -132,7 +132,7 @@ def _blocks(message: Mapping[str, Any], param: str) -> list[dict[str, Any]]:
     return blocks
 
 
-def _block(part: Mapping[str, Any], param: str) -> dict[str, Any] | None:
+def _block(part: Mapping[str, object], param: str) -> dict[str, Any] | None:
     kind = part.get("type")
     if kind in {"text", "refusal"}:
         said = text(part, str(kind))
@@ -152,7 +152,7 @@ def _block(part: Mapping[str, Any], param: str) -> dict[str, Any] | None:
     raise _unsupported(param)
 
 
-def _tool_use(call: Mapping[str, Any], param: str) -> dict[str, Any]:
+def _tool_use(call: Mapping[str, object], param: str) -> dict[str, Any]:
     function = call.get("function")
     try:
         arguments = json.loads(text(function, "arguments") or "{}") if isinstance(function, dict) else None
@@ -163,7 +163,7 @@ def _tool_use(call: Mapping[str, Any], param: str) -> dict[str, Any]:
     return {"type": "tool_use", "id": text(call, "id"), "name": text(function, "name"), "input": arguments}
 
 
-def _sampling(model: str, body: Mapping[str, Any], request: dict[str, Any], changed: list[str]) -> None:
+def _sampling(model: str, body: Mapping[str, object], request: dict[str, object], changed: list[str]) -> None:
     quirks = quirks_of(model)
     temperature, top_p = body.get("temperature"), body.get("top_p")
     if isinstance(temperature, (int, float)):
@@ -179,7 +179,7 @@ def _sampling(model: str, body: Mapping[str, Any], request: dict[str, Any], chan
             request["top_p"] = top_p
 
 
-def _tools(body: Mapping[str, Any], request: dict[str, Any]) -> None:
+def _tools(body: Mapping[str, object], request: dict[str, object]) -> None:
     tools = []
     for place, tool in enumerate(rows(body, "tools")):
         function = tool.get("function")
@@ -202,12 +202,12 @@ def _tools(body: Mapping[str, Any], request: dict[str, Any]) -> None:
     request["tool_choice"] = chosen
 
 
-def _wanted_form(body: Mapping[str, Any]) -> object:
+def _wanted_form(body: Mapping[str, object]) -> object:
     wanted = body.get("response_format")
     return wanted.get("type") if isinstance(wanted, dict) else None
 
 
-def _format(body: Mapping[str, Any], request: dict[str, Any]) -> None:
+def _format(body: Mapping[str, object], request: dict[str, object]) -> None:
     wanted, kind = body.get("response_format"), _wanted_form(body)
     if kind == "json_schema" and isinstance(wanted, dict):
         described = wanted.get("json_schema")
@@ -221,7 +221,7 @@ def _unsupported(param: str) -> ServiceError:
     return ServiceError("unsupported_parameter", "This is not supported here.", param=param, fix=f"Leave {param} out.")
 
 
-def usage_of(usage: Mapping[str, Any], output: int) -> dict[str, Any]:
+def usage_of(usage: Mapping[str, object], output: int) -> dict[str, Any]:
     """Return tokens as OpenAI counts them: those of the question include what came from a prompt cache."""
     cached = number(usage, "cache_read_input_tokens") or 0
     asked = (number(usage, "input_tokens") or 0) + cached + (number(usage, "cache_creation_input_tokens") or 0)
@@ -233,7 +233,7 @@ def usage_of(usage: Mapping[str, Any], output: int) -> dict[str, Any]:
     }
 
 
-def from_message(answer: Mapping[str, Any], created: int) -> dict[str, Any] | None:
+def from_message(answer: Mapping[str, object], created: int) -> dict[str, Any] | None:
     """Return the completion of an answer, or None when a part of it is missing."""
     reason, usage = REASONS.get(text(answer, "stop_reason")), answer.get("usage")
     if reason is None or not isinstance(usage, dict) or not isinstance(answer.get("content"), list):

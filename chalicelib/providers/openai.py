@@ -173,10 +173,10 @@ class OpenAi:
         seconds = max(0.1, end - time.monotonic())
         return self._fetch(Call(self._provider, operation, "GET", self._target, path, headers, seconds=seconds))
 
-    def _post(self, model: str, body: Mapping[str, Any], seconds: float) -> Received:
+    def _post(self, model: str, body: Mapping[str, object], seconds: float) -> Received:
         return self._fetch(self._call_of_chat(model, body, max(0.1, seconds)))
 
-    def _call_of_chat(self, model: str, body: Mapping[str, Any], seconds: float) -> Call:
+    def _call_of_chat(self, model: str, body: Mapping[str, object], seconds: float) -> Call:
         path = self._surface.path_of_chat(model)
         headers = key_header(self._surface.chat_header, self._key.get_secret_value())
         return Call(self._provider, "chat", "POST", self._target, path, headers, body=body, seconds=seconds)

@@ -35,7 +35,7 @@ class OpenAiEmbeddings:
         self._surface = SURFACES[credential.provider]
         self._target = self._surface.host or credential.endpoint  # type: ignore[union-attr]  # Azure's has one
 
-    def embed(self, model: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...], str]:
+    def embed(self, model: str, body: Mapping[str, object]) -> tuple[dict[str, Any], tuple[str, ...], str]:
         """Return the answer, the names of fields that were left out, and the provider's id of the request.
 
         Raises `ServiceError`, before anything is sent for a name that no model or deployment has.

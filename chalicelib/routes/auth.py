@@ -113,7 +113,7 @@ class Authenticator:
             raise _invalid("It can't be verified.") from None
         return _parse_claims(payload)
 
-    def _caller(self, claims: Mapping[str, Any], now: datetime) -> Caller:
+    def _caller(self, claims: Mapping[str, object], now: datetime) -> Caller:
         rules = self._rules
         if claims.get("iss") != rules.issuer:
             raise _invalid("It is from another issuer.")
@@ -139,7 +139,7 @@ class Authenticator:
             )
         return Caller(tenant, _subject(claims), self._scopes(claims), expires_at)
 
-    def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
+    def _scopes(self, claims: Mapping[str, object]) -> frozenset[str]:
         value = claims.get(self._rules.scopes_claim)
         names = value.split(" ") if isinstance(value, str) else value if isinstance(value, list) else []
         prefix = self._rules.scope_prefix
@@ -204,7 +204,7 @@ def _parse_claims(payload: bytes) -> Mapping[str, Any]:
     return claims
 
 
-def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _names_once(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     # RFC 7519 section 4: of two claims of one name, who reads the first and who the last would see two tenants.
     claims = dict(pairs)
     if len(claims) != len(pairs):
@@ -212,7 +212,7 @@ def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return claims
 
 
-def _subject(claims: Mapping[str, Any]) -> str:
+def _subject(claims: Mapping[str, object]) -> str:
     for name in ("sub", "client_id", "azp"):
         value = claims.get(name)
         if value is None:
@@ -224,7 +224,7 @@ def _subject(claims: Mapping[str, Any]) -> str:
     raise _invalid("It names neither a subject nor a client.")
 
 
-def _time(claims: Mapping[str, Any], name: str) -> datetime | None:
+def _time(claims: Mapping[str, object], name: str) -> datetime | None:
     value = claims.get(name)
     if value is None:
         return None

@@ -65,7 +65,7 @@ def parse_chat(request: Request) -> dict[str, Any]:
     return _large_document(_json_octets(request, LARGE))
 
 
-def context_of(body: Mapping[str, Any]) -> Sequence[ContextBlock]:
+def context_of(body: Mapping[str, object]) -> Sequence[ContextBlock]:
     """Return the material that a chat brings under `rolecall`. Raises `ServiceError` with its place."""
     if body.get("rolecall") is None:
         return ()
@@ -142,7 +142,7 @@ def _json_octets(request: Request, limit: int) -> bytes:
 def _refuse_ambiguity(octets: bytes) -> Any:
     """Return the document when every JSON parser would read the same in it, and none would run out of stack."""
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, object]]) -> dict[str, Any]:
         keys = dict(pairs)
         if len(keys) != len(pairs):
             twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)

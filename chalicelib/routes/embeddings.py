@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chalicelib.bedrock.embeddings import INPUT_TYPES, embed, family_of
 from chalicelib.errors import ServiceError
@@ -102,7 +102,7 @@ def _base64(vector: Sequence[float]) -> str:
     return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
-def _read(document: Mapping[str, Any]) -> _Asked:
+def _read(document: Mapping[str, object]) -> _Asked:
     for name in ("model", "input"):
         if document.get(name) is None:
             raise ServiceError("missing_field", f"{name}: This field is required.", param=name)

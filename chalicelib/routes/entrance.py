@@ -21,7 +21,7 @@ class Entrance(Chalice):
         super().__init__("rolecall", configure_logs=False, env={})
         self._on_lambda = on_lambda
 
-    def __call__(self, event: Any, context: Any) -> Any:
+    def __call__(self, event: object, context: object) -> Any:
         """Return the proxy answer, whose body may be an iterator where the context says that it can be streamed.
 
         On Lambda without our own loop it is octets for a route that API Gateway streams: the managed runtime posts

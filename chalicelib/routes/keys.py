@@ -193,7 +193,7 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
     return bytes(body)
 
 
-def _match(keys: tuple[Mapping[str, Any], ...], kid: object, algorithm: str) -> Any:
+def _match(keys: tuple[Mapping[str, object], ...], kid: object, algorithm: str) -> Any:
     from jwt import PyJWK  # noqa: PLC0415  see auth.py
     from jwt.exceptions import PyJWTError  # noqa: PLC0415
 
@@ -209,7 +209,7 @@ def _match(keys: tuple[Mapping[str, Any], ...], kid: object, algorithm: str) -> 
     return key
 
 
-def _fits(key: Mapping[str, Any], algorithm: str) -> bool:
+def _fits(key: Mapping[str, object], algorithm: str) -> bool:
     operations = key.get("key_ops")
     return (
         key.get("kty") == _KINDS[algorithm[:2]]

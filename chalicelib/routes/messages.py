@@ -116,7 +116,7 @@ class MessagesRoutes:
         document.pop("rolecall", None)
         return document, model, before
 
-    def _question(self, document: dict[str, Any], name: str, before: list[str], seconds: float) -> Question:
+    def _question(self, document: dict[str, object], name: str, before: list[str], seconds: float) -> Question:
         from chalicelib.providers.base import Question  # noqa: PLC0415  loaded when a key has come
 
         return Question(bare_model(name, "anthropic"), document, tuple(before), seconds)

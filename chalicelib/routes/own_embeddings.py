@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.routes.exchange import Request
 
 
-def embeddings(provider: OpenAiEmbeddings, name: str, document: dict[str, Any], request: Request) -> Reply[Any]:
+def embeddings(provider: OpenAiEmbeddings, name: str, document: dict[str, object], request: Request) -> Reply[Any]:
     """Pass the texts on, and the vectors back. What is wrong with them the provider says, at its place."""
     request.notes["provider"] = name
     for field in ("model", "input"):

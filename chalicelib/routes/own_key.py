@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from chalicelib.bedrock.stream import DONE, PING
 from chalicelib.chat import ChatRequest
@@ -68,7 +68,7 @@ def chat(
     return Reply(document, headers=_headers(answer.changed, answer.request_id))
 
 
-def checked(body: dict[str, Any]) -> str:
+def checked(body: dict[str, object]) -> str:
     """Return the model's name of a chat. What else is wrong with it, the provider says at its place."""
     model, messages = body.get("model"), body.get("messages")
     for field, value in (("model", model), ("messages", messages)):
@@ -109,7 +109,7 @@ def _events(ahead: ReadAhead, model: str, request: Request) -> Iterator[str]:
         ahead.close()
 
 
-def _event(document: dict[str, Any]) -> str:
+def _event(document: dict[str, object]) -> str:
     # Escaped: a provider may cut a character in two, and half a surrogate pair has no UTF-8.
     return f"data: {json.dumps(document)}\n\n"
 

@@ -84,7 +84,7 @@ def judge(case: object, number: int) -> str:
     return "allowed" if may_assume(policy, request, own_policies) else "denied"
 
 
-def _text(case: Mapping[str, Any], name: str, number: int) -> str:
+def _text(case: Mapping[str, object], name: str, number: int) -> str:
     value = case.get(name)
     if not isinstance(value, str):
         raise CaseError(f"Case {number}: {name} is missing or not a string.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from chalicelib.trust.conditions import Condition, parse_operator
 from chalicelib.trust.patterns import compile_pattern, matches
@@ -56,7 +56,7 @@ class Policy:
     is_trust: ClassVar[bool]
 
     @classmethod
-    def parse(cls, document: str | Mapping[str, Any]) -> Self:
+    def parse(cls, document: str | Mapping[str, object]) -> Self:
         """Parse a document as JSON text or as an object. Raises `MalformedPolicyError`."""
         policy = load(document)
         unknown = set(policy) - {"Version", "Id", "Statement"}
@@ -134,7 +134,7 @@ def _statement(row: object, *, trust: bool) -> Statement:
     )
 
 
-def _one_of(row: Mapping[str, Any], name: str) -> tuple[tuple[str, ...], bool]:
+def _one_of(row: Mapping[str, object], name: str) -> tuple[tuple[str, ...], bool]:
     """Return the texts of `Action` or `NotAction` (or the resources'), and whether it was the negated one."""
     if name in row and f"Not{name}" in row:
         raise MalformedPolicyError(f"Syntax errors in policy: {name} and Not{name} exclude each other.")
@@ -171,7 +171,7 @@ def _require_arns(resources: tuple[str, ...]) -> None:
             raise MalformedPolicyError(f'Resource {resource[:200]} must be in ARN format or "*".')
 
 
-def _principals(row: Mapping[str, Any]) -> Principals:
+def _principals(row: Mapping[str, object]) -> Principals:
     if ("Principal" in row) == ("NotPrincipal" in row):
         raise MalformedPolicyError("Missing required field Principal")
     excluded = "NotPrincipal" in row

@@ -22,7 +22,7 @@ class Numeral:
     text: str
 
 
-def load(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
+def load(document: str | Mapping[str, object]) -> Mapping[str, Any]:
     """Return a document as an object. Raises `MalformedPolicyError`. Numbers of a text come as `Numeral`."""
     if isinstance(document, str):
         try:
@@ -40,7 +40,7 @@ def load(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
     return document
 
 
-def stored_length(document: str | Mapping[str, Any]) -> int:
+def stored_length(document: str | Mapping[str, object]) -> int:
     """Return how many characters of its quota a document takes: white space does not count (IAM quotas).
 
     A trust policy may have 2,048 by default, and 4,096 at most.
@@ -49,7 +49,7 @@ def stored_length(document: str | Mapping[str, Any]) -> int:
     return sum(not character.isspace() for character in text)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     keys = dict(pairs)
     if len(keys) != len(pairs):
         raise ValueError("a key stands twice")
