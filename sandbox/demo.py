@@ -104,7 +104,7 @@ class Journey:
         self._expect(role["Arn"] == connection["expected_role_arn"], "the role's ARN was foretold", role["Arn"])
         return str(role["Arn"])
 
-    def _verify(self, connection: dict[str, Any], role_arn: str) -> dict[str, Any]:
+    def _verify(self, connection: dict[str, object], role_arn: str) -> dict[str, Any]:
         path = f"/v1/connections/{connection['id']}/verification"
         self._out.line(self._out.dim(f"POST {path} {json.dumps({'role_arn': role_arn})}"))
         report: dict[str, Any] = {}

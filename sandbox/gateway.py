@@ -173,7 +173,7 @@ def _body(environ: WSGIEnvironment) -> bytes | None:
     return octets if len(octets) <= GATEWAY_LIMIT else None
 
 
-def _length(content: object, answer: dict[str, Any]) -> list[tuple[str, str]]:
+def _length(content: object, answer: dict[str, object]) -> list[tuple[str, str]]:
     if not isinstance(content, str) or answer["statusCode"] in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return []
     size = len(base64.b64decode(content)) if answer.get("isBase64Encoded") else len(content.encode())

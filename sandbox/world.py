@@ -172,7 +172,7 @@ def service_policy(role_names: str = "*") -> dict[str, Any]:
         "stage": "local",
     }
 
-    def fill(value: Any) -> Any:
+    def fill(value: object) -> Any:
         if isinstance(value, str):
             return Template(value).substitute(values)
         if isinstance(value, list):

@@ -119,7 +119,7 @@ def with_origin(template: Mapping[str, Any], origin: str) -> Json:
     return named
 
 
-def policy(document: Mapping[str, Any], stage: str, table: object) -> Json:
+def policy(document: Mapping[str, object], stage: str, table: object) -> Json:
     """Return a policy of policies/ with CloudFormation's words for its marks. Raises KeyError for another."""
     words = {
         "partition": "${AWS::Partition}",
@@ -133,7 +133,7 @@ def policy(document: Mapping[str, Any], stage: str, table: object) -> Json:
     }
     made = {"TableName": table, "FoundationModel": _FOUNDATION_MODEL}
 
-    def fill(value: Any) -> Any:
+    def fill(value: object) -> Any:
         if isinstance(value, str):
             text = _MARK.sub(lambda mark: words[mark[1]], value)
             used = {name: value for name, value in made.items() if f"${{{name}}}" in text}
@@ -243,6 +243,6 @@ def _api(name: str, written: Mapping[str, Any], streams: Iterable[tuple[str, str
     }
 
 
-def _deployment_name(body: Mapping[str, Any], origin: str) -> str:
+def _deployment_name(body: Mapping[str, object], origin: str) -> str:
     decided = json.dumps([body, origin], sort_keys=True).encode()
     return _DEPLOYMENT + hashlib.sha256(decided).hexdigest()[:10]

@@ -49,7 +49,7 @@ def stream(deltas: int) -> tuple[bytes, ...]:
     )
 
 
-def event_frame(name: str, body: dict[str, Any]) -> bytes:
+def event_frame(name: str, body: dict[str, object]) -> bytes:
     """Return a frame of `application/vnd.amazon.eventstream` (Smithy: two CRC-32), padded by `p` as Bedrock's are."""
     payload = _json({**body, "p": "abcdefghijklmnopqrstuvwxyz"[: 4 + len(name) % 20]})
     headers = {":event-type": name, ":content-type": "application/json", ":message-type": "event"}

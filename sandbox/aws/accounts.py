@@ -6,7 +6,7 @@ import json
 import secrets
 from base64 import b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import boto3
 import botocore.session
@@ -94,7 +94,7 @@ class Accounts:
         return session
 
 
-def create_accounts(service_policy: Mapping[str, Any]) -> Accounts:
+def create_accounts(service_policy: Mapping[str, object]) -> Accounts:
     """Make the accounts; the service's role gets `service_policy` and nothing else."""
     backend = iam_backends[SERVICE_ACCOUNT][PARTITION]
     operator = _user(SERVICE_ACCOUNT, "operator")
@@ -122,7 +122,7 @@ def create_accounts(service_policy: Mapping[str, Any]) -> Accounts:
     )
 
 
-def attach_to_service(name: str, policy: Mapping[str, Any]) -> None:
+def attach_to_service(name: str, policy: Mapping[str, object]) -> None:
     """Give the service's role one more policy."""
     iam_backends[SERVICE_ACCOUNT][PARTITION].put_role_policy(SERVICE_ROLE_NAME, name, json.dumps(policy))
 
@@ -140,7 +140,7 @@ def _bedrock_key() -> str:
     return api_key
 
 
-def _user(account: str, name: str, policy: Mapping[str, Any] = _ANYTHING) -> User:
+def _user(account: str, name: str, policy: Mapping[str, object] = _ANYTHING) -> User:
     """Make a user with a policy in an account, and a key that is new at each start."""
     backend = iam_backends[account][PARTITION]
     backend.create_user(PARTITION, name)

@@ -58,7 +58,7 @@ class Authenticated:
         found = CALLERS.keys(self.get_access_key())
         return _NOBODYS_ACCOUNT if found is None else found[0]
 
-    def get_region_from_url(self, request: Any, full_url: str) -> str:  # noqa: ARG002  moto's signature
+    def get_region_from_url(self, request: object, full_url: str) -> str:  # noqa: ARG002  moto's signature
         """Return the region of the signature's scope, whatever address and User-Agent say."""
         return self._scope(request)[1]
 
@@ -88,7 +88,7 @@ class Authenticated:
         CALLS.end(record, int(answer[0]))
         return answer
 
-    def _admit_and_run(self, service: str, operation: str, record: dict[str, Any]) -> Any:
+    def _admit_and_run(self, service: str, operation: str, record: dict[str, object]) -> Any:
         try:
             self.caller = self._authenticate()
             record["account"], record["principal"] = self.caller.account, self.caller.arn
@@ -176,7 +176,7 @@ class Authenticated:
     def _unknown(self, operation: str) -> AwsError:
         return AwsError(WORDS[self.SERVICE].unknown_operation, f"Could not find operation {operation[:100]}")
 
-    def _play_fault(self, service: str, operation: str, record: dict[str, Any]) -> None:
+    def _play_fault(self, service: str, operation: str, record: dict[str, object]) -> None:
         fault = FAULTS.take(service, operation, self.region)  # type: ignore[attr-defined]  # moto's
         if fault is None:
             return

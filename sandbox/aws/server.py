@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import moto.bedrock.urls
 import moto.bedrockruntime.urls
@@ -141,7 +141,7 @@ def _switch(method: str, path: str, body: bytes, start_response: StartResponse) 
 
 
 def _json(
-    start_response: StartResponse, status: int, document: Any, headers: list[tuple[str, str]] | None = None
+    start_response: StartResponse, status: int, document: object, headers: list[tuple[str, str]] | None = None
 ) -> list[bytes]:
     body = b"" if document is None else json.dumps(document).encode()
     return _send(start_response, status, body, [("Content-Type", "application/json"), *(headers or [])])

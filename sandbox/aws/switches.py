@@ -50,7 +50,7 @@ class Calls:
             self._calls.append(call)
         return call
 
-    def end(self, call: dict[str, Any], status: int) -> None:
+    def end(self, call: dict[str, object], status: int) -> None:
         """Add how the call was answered; 0 when its connection was cut instead."""
         call["status"] = status
 
@@ -221,7 +221,7 @@ def _operations(service: str) -> frozenset[str]:
     return frozenset(name for entry in services for name in loader.load_service_model(entry, "service-2")["operations"])
 
 
-def _whole(body: dict[str, Any], name: str, least: int) -> int | None:
+def _whole(body: dict[str, object], name: str, least: int) -> int | None:
     value = body.get(name)
     if value is None:
         return None
@@ -230,7 +230,7 @@ def _whole(body: dict[str, Any], name: str, least: int) -> int | None:
     return value
 
 
-def _seconds(body: dict[str, Any]) -> float | None:
+def _seconds(body: dict[str, object]) -> float | None:
     value = body.get("seconds")
     if value is None:
         return None
@@ -239,14 +239,14 @@ def _seconds(body: dict[str, Any]) -> float | None:
     return value
 
 
-def _region(body: dict[str, Any]) -> str | None:
+def _region(body: dict[str, object]) -> str | None:
     region = body.get("region")
     if region is not None and not (isinstance(region, str) and re.fullmatch(r"[a-z0-9-]{3,30}", region, re.ASCII)):
         raise FaultError("region must be an AWS region; the fault is then for calls signed for it.")
     return region
 
 
-def _code(body: dict[str, Any]) -> str | None:
+def _code(body: dict[str, object]) -> str | None:
     code = body.get("code")
     if code is None and body["kind"] in {"error", "exception_frame"}:
         raise FaultError(f"A fault of kind {body['kind']} needs a code.")
@@ -255,7 +255,7 @@ def _code(body: dict[str, Any]) -> str | None:
     return code
 
 
-def _message(body: dict[str, Any]) -> str | None:
+def _message(body: dict[str, object]) -> str | None:
     message = body.get("message")
     if message is not None and not (isinstance(message, str) and len(message) <= _LONGEST_MESSAGE):
         raise FaultError(

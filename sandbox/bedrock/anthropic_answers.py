@@ -52,7 +52,7 @@ def chunks_of(reply: Reply, model: Model, extra: dict[str, Any]) -> list[Event]:
     ]
 
 
-def _events(reply: Reply, model: Model, extra: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _events(reply: Reply, model: Model, extra: dict[str, object]) -> Iterator[dict[str, Any]]:
     whole = message_of(reply, model)
     begun: dict[str, Any] = {"stop_reason": None, "stop_sequence": None, "content": []}
     yield {"type": "message_start", "message": {**whole, **begun, "usage": {**whole["usage"], "output_tokens": 1}}}
@@ -79,7 +79,7 @@ def _block(block: dict[str, Any]) -> dict[str, Any]:
     return {"type": "thinking", "thinking": thought, "signature": signature_of(thought)}
 
 
-def _begun(block: dict[str, Any]) -> dict[str, Any]:
+def _begun(block: dict[str, object]) -> dict[str, Any]:
     empty = {"text": "", "thinking": "", "signature": "", "input": {}}
     return {name: empty.get(name, value) for name, value in block.items()}
 

@@ -84,7 +84,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return given
 
 
-def _check_names(given: dict[str, Any]) -> None:
+def _check_names(given: dict[str, object]) -> None:
     for name in _REQUIRED:
         if name not in given:
             raise model_refused(f"{name}: Field required")
@@ -104,14 +104,14 @@ def _check_names(given: dict[str, Any]) -> None:
         raise model_refused("messages: at least one message is required")
 
 
-def _list(given: dict[str, Any], name: str) -> list[Any]:
+def _list(given: dict[str, object], name: str) -> list[Any]:
     value = given.get(name, [])
     if not isinstance(value, list):
         raise model_refused(f"{name}: Input should be a valid list")
     return value
 
 
-def _tool(tool: dict[str, Any], at: int, betas: list[str]) -> dict[str, Any]:
+def _tool(tool: dict[str, object], at: int, betas: list[str]) -> dict[str, Any]:
     kind = tool.get("type", "custom")
     for name in ("eager_input_streaming", *(("defer_loading",) if "tool-search-tool-2025-10-19" not in betas else ())):
         if name in tool:
@@ -144,7 +144,7 @@ def _output(config: dict[str, Any]) -> dict[str, Any]:
     return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": schema}}}}}
 
 
-def _messages(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _messages(given: list[dict[str, object]]) -> list[dict[str, Any]]:
     """Return the turns; two of one role in a row are one, as Anthropic reads them."""
     turns: list[dict[str, Any]] = []
     for at, message in enumerate(given):
@@ -175,7 +175,7 @@ def _blocks(content: object, where: str) -> list[dict[str, Any]]:
     return made
 
 
-def _block(part: dict[str, Any], where: str) -> dict[str, Any]:
+def _block(part: dict[str, object], where: str) -> dict[str, Any]:
     match part.get("type"):
         case "text":
             if not part.get("text"):
@@ -205,14 +205,14 @@ def _block(part: dict[str, Any], where: str) -> dict[str, Any]:
             )
 
 
-def _source(part: dict[str, Any], where: str) -> dict[str, Any]:
+def _source(part: dict[str, object], where: str) -> dict[str, Any]:
     source = part.get("source")
     if not isinstance(source, dict) or source.get("type") not in ("base64", "text"):
         raise model_refused(f"{where}.source: Input tag does not match any of the expected tags: 'base64'")
     return source
 
 
-def _document(part: dict[str, Any], where: str) -> dict[str, Any]:
+def _document(part: dict[str, object], where: str) -> dict[str, Any]:
     source = _source(part, where)
     named = {"name": "".join(character if character.isalnum() else "-" for character in where)}
     if source["type"] == "text":
@@ -220,7 +220,7 @@ def _document(part: dict[str, Any], where: str) -> dict[str, Any]:
     return {**named, "format": "pdf", "source": {"bytes": _octets(source)}}
 
 
-def _octets(source: dict[str, Any]) -> bytes:
+def _octets(source: dict[str, object]) -> bytes:
     try:
         return base64.b64decode(str(source.get("data", "")), validate=True)
     except binascii.Error as error:

@@ -60,14 +60,14 @@ def _malformed(violations: Sequence[str]) -> Exception:
     return refused(f"Malformed input request: {listed}, please reformat your input and try again.")
 
 
-def _keys(given: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...]) -> None:
+def _keys(given: dict[str, object], required: tuple[str, ...], optional: tuple[str, ...]) -> None:
     violations = [f"required key [{key}] not found" for key in required if key not in given]
     violations += [f"extraneous key [{key}] is not permitted" for key in given if key not in required + optional]
     if violations:
         raise _malformed(violations)
 
 
-def _titan_text(given: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()) -> str:
+def _titan_text(given: dict[str, object], required: tuple[str, ...], optional: tuple[str, ...] = ()) -> str:
     _keys(given, required, optional)
     text = given["inputText"]
     if not isinstance(text, str):
@@ -83,7 +83,7 @@ def _titan_text(given: dict[str, Any], required: tuple[str, ...], optional: tupl
     return text
 
 
-def _titan_v2(given: dict[str, Any]) -> tuple[dict[str, Any], int]:
+def _titan_v2(given: dict[str, object]) -> tuple[dict[str, Any], int]:
     text = _titan_text(given, ("inputText",), ("dimensions", "normalize", "embeddingTypes"))
     size, types = given.get("dimensions", 1024), given.get("embeddingTypes", ["float"])
     if size not in (256, 512, 1024) or isinstance(size, bool):

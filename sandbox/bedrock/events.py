@@ -16,7 +16,7 @@ Event = tuple[str, dict[str, Any]]
 _INPUT_PIECE: Final = 12
 
 
-def events_of(reply: Reply, closing: dict[str, Any], ending: dict[str, Any]) -> list[Event]:
+def events_of(reply: Reply, closing: dict[str, object], ending: dict[str, object]) -> list[Event]:
     """Return all events; `closing` is added to messageStop, `ending` to metadata."""
     events: list[Event] = [("messageStart", {"role": "assistant"})]
     for index, block in enumerate(reply.content):

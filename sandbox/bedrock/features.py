@@ -172,7 +172,7 @@ def _caching(request: dict[str, Any], chat: Chat) -> None:
         raise model_refused(f"A maximum of {_CACHE_POINTS} blocks with cache_control may be provided. Found {points}.")
 
 
-def _context(request: dict[str, Any], model: Model, chat: Chat) -> None:
+def _context(request: dict[str, object], model: Model, chat: Chat) -> None:
     count = input_tokens(request)
     if count > chat.context:
         if model.is_claude:

@@ -98,7 +98,7 @@ class _Maker:
         return found
 
     @staticmethod
-    def _type(flat: dict[str, Any]) -> str:
+    def _type(flat: dict[str, object]) -> str:
         given = flat.get("type")
         if isinstance(given, list):
             given = next((kind for kind in given if kind != "null"), "null")

@@ -69,7 +69,7 @@ def reply(request: dict[str, Any], model: Model) -> Reply:
     return Reply((*reasoning, *written), reason, sequence, asked, spent + tokens_of(text))
 
 
-def blocked_reply(request: dict[str, Any], message: str) -> Reply:
+def blocked_reply(request: dict[str, object], message: str) -> Reply:
     """Answer in the guardrail's words; the model was not asked."""
     return Reply(({"text": message},), "guardrail_intervened", None, input_tokens(request), tokens_of(message))
 
@@ -135,7 +135,7 @@ def _cut(text: str, sequences: list[str], room: int) -> tuple[str, str, str | No
     return text[:at], "stop_sequence" if sequence is not None else "end_turn", sequence
 
 
-def _reasoning(request: dict[str, Any], model: Model, limit: int) -> tuple[tuple[dict[str, Any], ...], int]:
+def _reasoning(request: dict[str, object], model: Model, limit: int) -> tuple[tuple[dict[str, Any], ...], int]:
     """Return the reasoning block, if the model thinks before it speaks, and the tokens left for the answer."""
     has = model.chat.has if model.chat else frozenset()
     if "always_reasons" not in has and not thinks(request):
@@ -145,7 +145,7 @@ def _reasoning(request: dict[str, Any], model: Model, limit: int) -> tuple[tuple
     return ({"reasoningContent": {"reasoningText": {"text": text, **signed}}},), limit - tokens_of(text)
 
 
-def thinks(request: dict[str, Any]) -> bool:
+def thinks(request: dict[str, object]) -> bool:
     """Whether the request switches Claude's thinking on."""
     fields = request.get("additionalModelRequestFields")
     thinking = fields.get("thinking") if isinstance(fields, dict) else None
@@ -165,7 +165,7 @@ def _tool_calls(request: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(_call(request, tool, variant) for variant in range(2 if several else 1))
 
 
-def _one_at_a_time(request: dict[str, Any]) -> bool:
+def _one_at_a_time(request: dict[str, object]) -> bool:
     fields = request.get("additionalModelRequestFields")
     choice = fields.get("tool_choice") if isinstance(fields, dict) else None
     return isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True

@@ -61,7 +61,7 @@ class BedrockProtocol(BaseResponse):
         self.request_id = str(uuid.uuid4())
         self.path_labels: dict[str, str] = {}
 
-    def _dispatch(self, request: Request, full_url: str | None = None, headers: Any = None) -> Answer:
+    def _dispatch(self, request: Request, full_url: str | None = None, headers: object = None) -> Answer:
         self.setup_class(request, full_url, headers)
         self.socket: socket.socket | None = request.environ.get("werkzeug.socket")
         if self.region not in catalog().regions:

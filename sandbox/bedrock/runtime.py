@@ -109,7 +109,7 @@ def _native_fields(request: dict[str, Any], made: Reply) -> dict[str, Any]:
     return {"additionalModelResponseFields": picked} if picked else {}
 
 
-def _echoed(request: dict[str, Any]) -> dict[str, Any]:
+def _echoed(request: dict[str, object]) -> dict[str, Any]:
     return {name: request[name] for name in ("performanceConfig", "serviceTier") if name in request}
 
 

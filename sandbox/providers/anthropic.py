@@ -100,7 +100,7 @@ class FakeAnthropic(FakeProvider):
         return Told(200, _message(body["model"], said))
 
 
-def _wrong(body: Any, *, counts: bool) -> str | None:
+def _wrong(body: object, *, counts: bool) -> str | None:
     """Return what Anthropic says to a body that it does not take."""
     if not isinstance(body, dict):
         return "The request body is not valid JSON"
@@ -125,7 +125,7 @@ def _wrong(body: Any, *, counts: bool) -> str | None:
     return _unanswered(body["messages"])
 
 
-def _unanswered(messages: list[dict[str, Any]]) -> str | None:
+def _unanswered(messages: list[dict[str, object]]) -> str | None:
     for place, message in enumerate(messages[:-1]):
         called = _ids(message, "tool_use", "id")
         answered = _ids(messages[place + 1], "tool_result", "tool_use_id")
@@ -137,7 +137,7 @@ def _unanswered(messages: list[dict[str, Any]]) -> str | None:
     return None
 
 
-def _ids(message: dict[str, Any], kind: str, name: str) -> set[str]:
+def _ids(message: dict[str, object], kind: str, name: str) -> set[str]:
     content = message["content"]
     return {block[name] for block in content if block.get("type") == kind} if isinstance(content, list) else set()
 
@@ -214,7 +214,7 @@ def _events(model: str, said: Said) -> list[tuple[str, dict[str, Any]]]:
     return events
 
 
-def _event(name: str, data: dict[str, Any]) -> str:
+def _event(name: str, data: dict[str, object]) -> str:
     return f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n"
 
 

@@ -89,7 +89,7 @@ def _add(asked: Question, message: dict[str, Any]) -> None:
                 asked.image(str(role))
 
 
-def whole(body: dict[str, Any], model: str, chat_id: str) -> dict[str, Any]:
+def whole(body: dict[str, object], model: str, chat_id: str) -> dict[str, Any]:
     """Return a `chat.completion`."""
     said = say(question_of(body))
     message: dict[str, Any] = {"role": "assistant", "content": said.text or None, "refusal": None, "annotations": []}

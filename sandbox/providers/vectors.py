@@ -14,7 +14,7 @@ SIZE: Final = 1536
 _FIELDS: Final = ("model", "input", "encoding_format", "dimensions", "user")
 
 
-def embeddings(document: Any, model: str) -> Told:
+def embeddings(document: object, model: str) -> Told:
     """Answer embeddings, or refuse a body that OpenAI would."""
     if not isinstance(document, dict) or not document.get("input"):
         return _refused("'$.input' is invalid. Please check the API reference.", "input")

@@ -139,7 +139,7 @@ def _left_out(path: str) -> bool:
     return any(one.covers(path) for one in LEFT_OUT)
 
 
-def _operation(operation: Operation, route: Route, by_kind: Mapping[Any, Json], examples: Examples) -> Json:
+def _operation(operation: Operation, route: Route, by_kind: Mapping[object, Json], examples: Examples) -> Json:
     summary, rest = words_of(route)
     about: Json = {"operationId": operation.id, "tags": [operation.tag], "summary": summary}
     if description := " ".join(filter(None, (rest, operation.more))):
@@ -173,7 +173,7 @@ def _parameter(parameter: Parameter) -> Json:
     return row
 
 
-def _success(operation: Operation, route: Route, by_kind: Mapping[Any, Json], examples: Examples) -> Json:
+def _success(operation: Operation, route: Route, by_kind: Mapping[object, Json], examples: Examples) -> Json:
     answer = answer_of(route)
     content: Json = {}
     for media_type in operation.media_types:

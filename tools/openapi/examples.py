@@ -107,7 +107,7 @@ class Examples:
 
 
 def settled(
-    recorded: Iterable[Recorded], began: datetime, names: Mapping[str, str], shorten: Callable[[Any], Any]
+    recorded: Iterable[Recorded], began: datetime, names: Mapping[str, str], shorten: Callable[[object], object]
 ) -> Examples:
     """Return recordings as examples: the same on every run.
 
@@ -139,6 +139,6 @@ def _renamed(text: str, form: re.Pattern[str], made: Callable[[bytes], str]) -> 
     return form.sub(another, text)
 
 
-def _examples(rows: Iterable[tuple[str, str, Any]]) -> Json:
+def _examples(rows: Iterable[tuple[str, str, object]]) -> Json:
     found = {name: {"summary": summary, "value": value} for name, summary, value in rows}
     return {"examples": found} if found else {}

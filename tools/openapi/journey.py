@@ -277,7 +277,7 @@ def _name(summary: str) -> str:
     return "_".join("".join(c if c.isalnum() else " " for c in summary.lower()).split())
 
 
-def _shortened(value: Any) -> Any:
+def _shortened(value: object) -> Any:
     """Return an answer with long lists and texts cut: an example is to be read. Streams are left whole."""
     if isinstance(value, str):
         return value
@@ -288,7 +288,7 @@ def _shortened(value: Any) -> Any:
     return {name: _cut(name, entry) for name, entry in value.items()}
 
 
-def _cut(name: str, value: Any) -> Any:
+def _cut(name: str, value: object) -> Any:
     if name in {"data", "models", "regions", "permissions"} and isinstance(value, list):
         return [_shortened(entry) for entry in value[:_ROWS]]
     if name == "files" and isinstance(value, dict):

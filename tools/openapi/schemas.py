@@ -32,7 +32,7 @@ class Schemas:
         return by_kind, dict(sorted(components.items()))
 
 
-def _tidy(schema: Any, *, names: bool = False) -> Any:
+def _tidy(schema: object, *, names: bool = False) -> Any:
     """Return a schema without pydantic's titles; `names` says that the keys are the names of properties."""
     if isinstance(schema, list):
         return [_tidy(entry) for entry in schema]
@@ -45,7 +45,7 @@ def _tidy(schema: Any, *, names: bool = False) -> Any:
     }
 
 
-def closed(schema: Any) -> Any:
+def closed(schema: object) -> Any:
     """Return a schema that takes no property beyond those it names: how tests hold answers against the document.
 
     The document itself leaves answers open, so that clients pass over what a later version adds.
