@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 300.0
 """How long a model may say nothing: those that think may take minutes."""
 _PIECE: Final = 65536
+_JSON: Final = "application/json"
 _AHEAD: Final = 256
 """Pieces read ahead of a slow client; then AWS waits, and the memory does not grow."""
 _read_json: Final = json.JSONDecoder().raw_decode
@@ -170,11 +171,7 @@ class Events:
         headers = frame.headers
         kind = headers.get(":message-type")
         if kind == "event":
-            text = frame.payload.strip().decode("utf-8", "surrogatepass")
-            body, end = _read_json(text)
-            if end != len(text) or not isinstance(body, dict):
-                raise FrameError("an event is no JSON object")
-            return Event(str(headers.get(":event-type", "")), body)
+            return Event(str(headers.get(":event-type", "")), _body(frame))
         if kind == "exception":
             code, message = str(headers.get(":exception-type", "")), _message(frame.payload)
         else:
@@ -192,10 +189,27 @@ def _kind(error: Exception) -> str:
     return kind_of(error) if isinstance(error, HTTPError) else "cut"
 
 
+def _body(frame: Frame) -> dict[str, Any]:
+    """Return the object of an event. As botocore reads it, no payload is an object without members.
+
+    What says of itself that it is no JSON is an event that nobody here knows, and passed over like those.
+    """
+    if not frame.payload:
+        return {}
+    with suppress(ValueError):
+        text = frame.payload.strip().decode("utf-8", "surrogatepass")
+        body, end = _read_json(text)
+        if end == len(text) and isinstance(body, dict):
+            return body
+    if str(frame.headers.get(":content-type", _JSON)).startswith(_JSON):
+        raise FrameError("an event is no JSON object")
+    return {}
+
+
 def _message(payload: bytes) -> str:
     try:
         document = json.loads(payload)
     except (ValueError, RecursionError):
         return ""
-    found = document.get("message") if isinstance(document, dict) else None
-    return found if isinstance(found, str) else ""
+    found = [document.get(name) for name in ("message", "Message")] if isinstance(document, dict) else []
+    return next((text for text in found if isinstance(text, str)), "")

@@ -23,6 +23,10 @@ _UNABLE = (
     "doesn't support|doesn\N{RIGHT SINGLE QUOTATION MARK}t support|does not support|not supported|unsupported"
     "|deprecated for this model|cannot both be specified"
 )
+_TOO_LONG = (
+    "too long|too many tokens|too many input tokens|input tokens exceeded|too many total text bytes|maxlength"
+    "|exceeds the maximum|exceed context limit|maximum context length"
+)
 _MISSHAPEN = (
     "toolconfig field must be defined|expected toolresult|must alternate|must start with a user"
     "|malformed input request|extraneous key"
@@ -136,7 +140,7 @@ ROWS: Final = (
     ),
     Row(
         "ValidationException",
-        ("too long|too many tokens|too many input tokens|maxlength|exceeds the maximum",),
+        (_TOO_LONG,),
         Meaning("context_length_exceeded", "customer", "Send less text, or use a model with a larger context."),
     ),
     Row(
@@ -209,6 +213,9 @@ FAILED: Final = Meaning("upstream_error", "aws", "Try again.", retry=True, passi
 def meaning_of(service: str, status: int, code: str, message: str) -> Meaning:
     """Return what a refusal means; a code that no row has is judged by its status, and honestly unknown below 500."""
     text = message.lower()
+    if status == 400 and not code and message and service.startswith("bedrock"):
+        # A proxy on the way may take the header that names the exception; what is wrong with a request it still says.
+        code = "ValidationException"
     # In a stream, exceptions are named in lower camel case.
     code = code[:1].upper() + code[1:]
     for row in ROWS:

@@ -11,7 +11,7 @@ import logging
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.bedrock.extensions import answered_extension
+from chalicelib.bedrock.extensions import answered_extension, answered_tier
 from chalicelib.bedrock.stops import finish_reason, is_of_bedrock, usage_of
 from chalicelib.errors import ServiceError
 
@@ -68,6 +68,7 @@ class Chunks:
         self._thought: list[str] = []
         """What was thought since the last signature, which covers it."""
         self._extended = extended
+        self._tier: str | None = None
         self._beyond: dict[str, object] = {}
         self._take: dict[str, Callable[[dict[str, Any]], str]] = {
             "messageStart": self._start,
@@ -98,7 +99,9 @@ class Chunks:
             if self._extended and self._beyond:
                 yield f'{self._head}, "choices": [], "bedrock": {json.dumps(self._beyond)}{self._tail}}}\n\n'
             if self._include_usage and self.usage is not None:
-                yield f'{self._head}, "choices": [], "usage": {json.dumps(self.usage)}}}\n\n'
+                # Bedrock tells the tier with the usage, after all that was said.
+                tier = "" if self._tier is None else f', "service_tier": {json.dumps(self._tier)}'
+                yield f'{self._head}, "choices": [], "usage": {json.dumps(self.usage)}{tier}}}\n\n'
             yield DONE
 
     def _before_stop(self) -> Iterator[str]:
@@ -190,7 +193,9 @@ class Chunks:
         return self._line(json.dumps({"tool_calls": [call]}))
 
     def _stop(self, body: dict[str, object]) -> str:
-        reason = str(body.get("stopReason", ""))
+        reason = body.get("stopReason")
+        if not isinstance(reason, str):
+            raise ServiceError("upstream_error", "Bedrock ended the answer and did not say why.", fix="Try again.")
         if reason == "tool_use" and not self._tools and self._answering is None:
             raise ServiceError("upstream_error", "The model called a tool and named none.", fix="Try again.")
         finish = finish_reason(reason, calls=bool(self._tools))
@@ -203,6 +208,7 @@ class Chunks:
         usage = body.get("usage")
         if isinstance(usage, dict):
             self.usage = usage_of(usage)
+        self._tier = answered_tier(body)
         self._keep(body)
         return ""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.bedrock.failures import Unreachable
+from chalicelib.bedrock.failures import AwsError, Unreachable
 from chalicelib.bedrock.operations import CONVERSE_STREAM
 from chalicelib.bedrock.signing import Credentials
 from chalicelib.bedrock.wire import Wire
@@ -113,13 +113,46 @@ def test_a_stream_that_nobody_fetches_ends_with_its_time(stream: Callable[..., E
     assert not reader.is_alive()
 
 
-@pytest.mark.parametrize("payload", [b'{"a": 1} {}', b'{"a": 1}x', b"[1]", b'"text"', b"", b"{", b"\xff"])
+@pytest.mark.parametrize("payload", [b'{"a": 1} {}', b'{"a": 1}x', b"[1]", b'"text"', b" ", b"{", b"\xff"])
 def test_an_event_that_is_no_json_object_breaks_the_stream(stream: Callable[..., Events], payload: bytes) -> None:
     """What can't be read whole is not guessed at."""
     headers = {":message-type": "event", ":event-type": "contentBlockDelta"}
 
     with pytest.raises(Unreachable):
         stream(CHUNKED, [frame(headers, payload)])
+
+
+JSON = "application/json"
+UNKNOWN: dict[str, tuple[dict[str, str], bytes]] = {
+    "no payload": ({":content-type": JSON}, b""),
+    "no payload and no type": ({}, b""),
+    "octets": ({":content-type": "application/octet-stream"}, b"\x00\xff"),
+    "a text": ({":content-type": "text/plain"}, b"still here"),
+}
+
+
+@pytest.mark.parametrize(("headers", "payload"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_event_that_is_to_come_breaks_no_stream(
+    stream: Callable[..., Events], headers: dict[str, str], payload: bytes
+) -> None:
+    """AWS may send new ones: one without a payload, or whose payload says that it is no JSON, has no members."""
+    new = frame({":message-type": "event", ":event-type": "keepAlive", **headers}, payload)
+    found = list(stream(CHUNKED, [new, event("messageStop", {"stopReason": "end_turn"})]).within(100))
+
+    assert [(one.type, one.body) for one in found if one] == [
+        ("keepAlive", {}),
+        ("messageStop", {"stopReason": "end_turn"}),
+    ]
+
+
+@pytest.mark.parametrize("name", ["message", "Message"])
+def test_an_exceptions_text_is_read_in_both_spellings(stream: Callable[..., Events], name: str) -> None:
+    """As botocore reads it."""
+    headers = {":message-type": "exception", ":exception-type": "validationException", ":content-type": JSON}
+    with pytest.raises(AwsError) as raised:
+        stream(CHUNKED, [frame(headers, json.dumps({name: "Too long."}).encode())]).first()
+
+    assert (raised.value.code, raised.value.message) == ("validationException", "Too long.")
 
 
 def test_white_space_around_an_event_is_json_too(stream: Callable[..., Events]) -> None:

@@ -205,9 +205,9 @@ def test_every_reason_has_openais_word(reason: str, finish: str) -> None:
     assert _deltas([START, Event("messageStop", {"stopReason": reason})])[-1] == {"end": finish}
 
 
-@pytest.mark.parametrize("reason", ["malformed_model_output", "malformed_tool_use"])
-def test_an_answer_that_the_model_broke_off_is_an_error(reason: str) -> None:
-    """It is not finished, so no [DONE] follows."""
+@pytest.mark.parametrize("reason", ["malformed_model_output", "malformed_tool_use", None])
+def test_an_answer_that_the_model_broke_off_is_an_error(reason: str | None) -> None:
+    """Nor one whose end has no reason, as for whole answers. It is not finished, so no [DONE] follows."""
     chunks = _chunks()
     with pytest.raises(ServiceError):
         list(chunks.lines([START, Event("messageStop", {"stopReason": reason})]))
@@ -243,3 +243,13 @@ def test_usage_counts_what_the_cache_gave() -> None:
 
     assert (last["choices"], last["usage"]["prompt_tokens"], last["usage"]["total_tokens"]) == ([], 8, 10)
     assert json.loads(lines[0].removeprefix("data: "))["usage"] is None
+    assert "service_tier" not in last
+
+
+def test_the_tier_of_an_answer_comes_with_what_it_cost() -> None:
+    """Bedrock tells it with the usage; of whole answers it is a field beside it, too."""
+    usage = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
+    told = Event("metadata", {"usage": usage, "serviceTier": {"type": "flex"}})
+    lines = list(_chunks(usage=True).lines([START, STOP, told]))
+
+    assert json.loads(lines[-2].removeprefix("data: "))["service_tier"] == "flex"
