@@ -18,6 +18,8 @@ from sandbox.aws.accounts import attach_to_service, detach_from_service
 from tests.far_customer import Answer, Api, Customer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.world import World
 
 _numbers = itertools.count()
@@ -237,6 +239,27 @@ def test_a_candidate_does_not_replace_a_role_that_works(onboarded: Onboarded) ->
     shown = onboarded.shown()
     assert shown["role_arn"] == better
     assert "candidate_role_arn" not in shown
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [lambda own: f"{own[:10]}*", lambda own: f"{own[:20]}?*", lambda own: f"*{own[-8:]}"],
+    ids=["its first sign", "its first third", "its last signs"],
+)
+def test_a_pattern_that_our_own_id_fits_is_no_comparison(onboarded: Onboarded, pattern: Callable[[str], str]) -> None:
+    """Other tenants' IDs fit it too, and whoever makes some dozen connections has one: so the probe's is alike."""
+    own = str(onboarded.connection["external_id"])
+    policy = json.loads(onboarded.documents["files"]["trust-policy.json"])
+    condition = policy["Statement"][0]["Condition"]
+    del condition["StringEquals"]["sts:ExternalId"]
+    condition["StringLike"] = {"sts:ExternalId": pattern(own)}
+    onboarded.customer.replace_trust_policy(onboarded.role_arn, policy)
+
+    report = onboarded.verify()
+
+    assert (report["verdict"], report["status"]) == ("refused", "pending")
+    outcomes = {check["id"]: check["outcome"] for check in report["checks"]}
+    assert outcomes["refused_with_similar_external_id"] == "passed"
 
 
 def test_a_role_that_opens_later_is_refused_from_then_on(onboarded: Onboarded, api: Api) -> None:
