@@ -106,6 +106,16 @@ def test_a_role_closed_a_moment_ago_becomes_active_in_one_run(patient: Patient) 
     assert report["findings"] == []
 
 
+def test_outcomes_of_two_tries_are_never_put_together(patient: Patient) -> None:
+    """A role that is not there refuses strangers; made open meanwhile, it lets us in. Neither try saw a safe one."""
+    patient.meanwhile = [lambda: patient.make_role(patient.without("sts:ExternalId"))]
+
+    report = patient.verify()
+
+    assert (report["verdict"], report["status"]) == ("refused", "pending")
+    assert {check["outcome"] for check in report["checks"][:5]} == {"passed"}
+
+
 def test_waiting_ends(patient: Patient) -> None:
     """A role that never comes is refused after the budget, with the seconds after which another run makes sense."""
     report = patient.verify()
