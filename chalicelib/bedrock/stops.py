@@ -62,7 +62,7 @@ def usage_of(usage: Mapping[str, object]) -> TokenUsage:
 
 def _count(usage: Mapping[str, object], name: str) -> int:
     value = usage.get(name)
-    return value if isinstance(value, int) else 0
+    return value if type(value) is int and value > 0 else 0
 
 
 def is_of_bedrock(tool_use: Mapping[str, object]) -> bool:

@@ -80,7 +80,7 @@ def checked(body: dict[str, object]) -> str:
         raise ServiceError("invalid_type", "Input should be a list of messages.", param="messages")
     if not messages:
         raise ServiceError("invalid_value", "There is no message.", param="messages", fix="Send at least one.")
-    if body.get("stream") not in (None, True, False):
+    if not isinstance(body.get("stream"), bool | None):
         raise ServiceError("invalid_type", "Input should be true or false.", param="stream")
     return model
 

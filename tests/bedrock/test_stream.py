@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.bedrock.events import Event
+from chalicelib.bedrock.stops import usage_of
 from chalicelib.bedrock.stream import DONE, PING, Chunks
 from chalicelib.errors import ServiceError
 
@@ -32,6 +33,17 @@ def _deltas(events: list[Event | None], **more: Any) -> list[dict[str, Any]]:
     return [
         choice["delta"] | ({"end": choice["finish_reason"]} if choice["finish_reason"] else {}) for choice in choices
     ]
+
+
+@pytest.mark.parametrize("odd", [-5, True, 1.5, "5", None, [5]])
+def test_what_is_no_count_counts_as_nothing(odd: object) -> None:
+    """What a tenant used of the operator's model is what its day's limit is settled by: it never grows by an answer."""
+    assert usage_of({"inputTokens": 7, "outputTokens": odd}) == {
+        "prompt_tokens": 7,
+        "completion_tokens": 0,
+        "total_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }
 
 
 def _tool(block: int, name: str, *parts: str) -> list[Event | None]:

@@ -329,6 +329,8 @@ def test_a_stream_with_an_aws_key_that_breaks_off_is_an_error(world: World, api:
     ("provider", "model", "more", "code"),
     [
         pytest.param("openai", "gpt-4o", b'"temperature": 1e999', "invalid_json", id="a number without end"),
+        pytest.param("openai", "gpt-4o", b'"stream": 1', "invalid_type", id="a stream by number"),
+        pytest.param("openai", "gpt-4o", b'"stream": 0.0', "invalid_type", id="no stream by number"),
         pytest.param("bedrock", "bedrock/", b'"stream": false', "invalid_model_id", id="no name behind the provider"),
         pytest.param("bedrock", "bedrock/", b'"stream": true', "invalid_model_id", id="none, in a stream"),
     ],
