@@ -185,13 +185,12 @@ def after_verification(
     could not be listed, so what is known of them stays.
     """
     if verdict is Verdict.VERIFIED:
-        promoted = before.pending_external_id is not None
         retiring = None if outgoing_refused else before.outgoing_id
         return replace(
             before,
             status=Status.ACTIVE if retiring is None else Status.ROTATING,
             external_id=before.id_under_test,
-            pending_external_id=None if promoted else before.pending_external_id,
+            pending_external_id=None,
             retiring_external_id=retiring,
             role_arn=role_arn,
             candidate_role_arn=None,
