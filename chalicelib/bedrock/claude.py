@@ -16,6 +16,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from chalicelib.bedrock.claude_blocks import as_anthropic_has_it, as_bedrock_takes_it
 from chalicelib.bedrock.claude_fields import check_fields
 from chalicelib.errors import ServiceError
 
@@ -113,7 +114,7 @@ def from_invoke(body: Mapping[str, object], model: str) -> dict[str, Any]:
     if intervened(body):
         message["stop_reason"] = "refusal"
         message["stop_sequence"] = None
-    return message
+    return as_anthropic_has_it(message)
 
 
 def intervened(document: Mapping[str, object]) -> bool:
@@ -144,6 +145,7 @@ def _native(document: Mapping[str, object], betas: Sequence[str], passed: frozen
     named = _named_betas(betas)
     known = [beta for beta in named if beta in _BETAS]
     ignored += [f"anthropic-beta {beta}" for beta in named if beta not in _BETAS]
+    body["messages"] = [as_bedrock_takes_it(message) for message in body["messages"]]
     if "tools" in body:
         body["tools"] = [_fitted(tool, known, ignored) for tool in body["tools"]]
     if _SCOPES in named:

@@ -35,7 +35,12 @@ class Completion:
         """Return OpenAI's object, with the fields that its schema requires to be there even when they are null."""
         # Null where the model only calls tools: clients tell by it that nothing was said.
         content = None if self.tool_calls and not self.content else self.content
-        message: shapes.ChatMessage = {"role": "assistant", "content": content, "refusal": None}
+        message: shapes.ChatMessage = {
+            "role": "assistant",
+            "content": content,
+            "refusal": None,
+            "annotations": [],
+        }
         if self.tool_calls:
             message["tool_calls"] = [
                 {

@@ -55,7 +55,7 @@ class ChatMessage(TypedDict):
     thinking_blocks: NotRequired[list[dict[str, str]]]
     """The same with its signatures, for models that want it back with the next question."""
     annotations: NotRequired[list[Any]]
-    """OpenAI: sources that the answer cites; empty without a search."""
+    """Sources that the answer cites; empty without a search."""
 
 
 @_shape

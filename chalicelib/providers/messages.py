@@ -240,7 +240,7 @@ def from_message(answer: Mapping[str, object], created: int) -> dict[str, Any] |
         return None
     blocks = rows(answer, "content")
     said = "".join(text(block, "text") for block in blocks if block.get("type") == "text")
-    message: dict[str, Any] = {"role": "assistant", "content": said or None, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": said or None, "refusal": None, "annotations": []}
     calls = [
         {
             "id": text(block, "id"),

@@ -167,12 +167,20 @@ def _blocks(content: object, where: str) -> list[dict[str, Any]]:
         raise model_refused(f"{where}: Input should be a valid string or list")
     made = []
     for at, part in enumerate(content):
+        _check_block(part, f"{where}.{at}")
         made.append(_block(part, f"{where}.{at}"))
         if part.get("cache_control"):
             if "scope" in part["cache_control"]:
                 raise model_refused(f"{where}.{at}.cache_control.ephemeral.scope: Extra inputs are not permitted")
             made.append({"cachePoint": {"type": "default"}})
     return made
+
+
+def _check_block(part: dict[str, Any], where: str) -> None:
+    """Refuse what Anthropic's own API takes, when an answer of its is sent back (anthropics/anthropic-sdk-go#186)."""
+    for kind, name in (("text", "citations"), ("tool_use", "caller")):
+        if part.get("type") == kind and name in part:
+            raise model_refused(f"{where}.{kind}.{name}: Extra inputs are not permitted")
 
 
 def _block(part: dict[str, object], where: str) -> dict[str, Any]:

@@ -120,10 +120,12 @@ def test_a_count_asks_for_more_than_thinking_may_take() -> None:
 
 
 def test_a_message_is_returned_without_what_is_bedrocks() -> None:
-    """Under the id that was asked for, all else as it came."""
+    """Under the id that was asked for, with what Anthropic's schema requires besides, all else as it came."""
     message = {"type": "message", "model": "claude", "content": [], "stop_reason": "end_turn", "new": {"a": 1}}
+    required = {"stop_sequence": None, "stop_details": None, "container": None}
 
-    assert from_invoke({**message, ACTION: "NONE", "amazon-bedrock-trace": {}}, "m") == {**message, "model": "m"}
+    answered = from_invoke({**message, ACTION: "NONE", "amazon-bedrock-trace": {}}, "m")
+    assert answered == {**message, **required, "model": "m"}
     assert from_invoke({**message, ACTION: "INTERVENED"}, "m")["stop_reason"] == "refusal"
 
 

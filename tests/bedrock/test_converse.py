@@ -293,7 +293,7 @@ def test_an_answer_becomes_a_completion() -> None:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "Good day", "refusal": None},
+                "message": {"role": "assistant", "content": "Good day", "refusal": None, "annotations": []},
                 "finish_reason": "stop",
                 "logprobs": None,
             }
@@ -423,6 +423,6 @@ def test_texts_are_joined_and_thoughts_kept_apart(blocks: list[Any], content: st
     answer = {**ANSWER, "output": {"message": {"role": "assistant", "content": blocks}}}
     message = _completion(answer)["choices"][0]["message"]
 
-    expected = {"role": "assistant", "content": content, "refusal": None}
+    expected: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
     message.pop("thinking_blocks", None)
     assert message == (expected if reasoning is None else {**expected, "reasoning_content": reasoning})

@@ -354,6 +354,46 @@ def test_a_tool_runner_goes_on_without_the_thread_that_bedrock_has_not(client: a
     assert (raised.value.error_code, raised.value.type) == ("thread_unsupported_request", "invalid_request_error")
 
 
+REQUIRED = {
+    "message": {
+        "id", "type", "role", "content", "model", "stop_reason", "stop_sequence", "stop_details", "usage", "container",
+    },
+    "usage": {
+        "cache_creation", "cache_creation_input_tokens", "cache_read_input_tokens", "inference_geo", "input_tokens",
+        "output_tokens", "output_tokens_details", "server_tool_use", "service_tier",
+    },
+    "text": {"type", "text", "citations"},
+    "tool_use": {"type", "id", "name", "input", "caller"},
+}  # fmt: skip
+"""What Anthropic's published OpenAPI document requires of an answer (2026-11)."""
+
+
+@pytest.mark.parametrize("more", [{}, {"tools": [WEATHER]}], ids=["words", "a call"])
+def test_a_whole_answer_has_what_anthropics_schema_requires(tenant: Onboarding, more: dict[str, Any]) -> None:
+    """Null where Bedrock says nothing; tools that test an endpoint's conformance look for it."""
+    answer = _post(tenant, {**MESSAGE, **more}).json
+    [block] = answer["content"]
+
+    assert REQUIRED["message"] <= set(answer)
+    assert REQUIRED["usage"] <= set(answer["usage"])
+    assert set(block) == REQUIRED[block["type"]]
+
+
+def test_an_answer_can_be_sent_back_as_it_came(tenant: Onboarding) -> None:
+    """Bedrock refuses fields that Anthropic's answers have; those that say nothing do not reach it."""
+    asked = {**MESSAGE, "tools": [WEATHER]}
+    called = _post(tenant, asked).json
+    result = {"type": "tool_result", "tool_use_id": called["content"][0]["id"], "content": "Rain"}
+    history = [*MESSAGE["messages"], {"role": "assistant", "content": called["content"]}]
+    told = _post(tenant, {**asked, "messages": [*history, {"role": "user", "content": [result]}]})
+    listed = {"type": "text", "text": "It rains.", "citations": []}
+    again = [{"role": "assistant", "content": [*told.json["content"], listed]}, {"role": "user", "content": "And now?"}]
+    final = _post(tenant, {**MESSAGE, "messages": [*MESSAGE["messages"], *again]})
+
+    assert (told.status, final.status) == (200, 200)
+    assert "Rain" in told.json["content"][0]["text"]
+
+
 def test_the_older_place_of_a_format_is_read_as_well(tenant: Onboarding) -> None:
     """LiteLLM sends output_format to every Claude; Bedrock takes it within output_config alone."""
     schema = {"type": "object", "properties": {"river": {"type": "string"}}, "required": ["river"]}
