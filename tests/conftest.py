@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sandbox.world import World
@@ -57,6 +58,27 @@ def tenant(world: World) -> Onboarding:
     made.make_role()
     assert made.verify()["usable"]
     return made
+
+
+@pytest.fixture
+def elsewhere(world: World) -> Iterator[Callable[..., str]]:
+    """Serve Rolecall with other settings on the same local AWS; returns its address."""
+    from chalicelib.routes import create_app
+    from chalicelib.services import Services
+    from sandbox.gateway import LocalGateway
+
+    gateways: list[LocalGateway] = []
+
+    def serve(**changes: Any) -> str:
+        settings = replace(world.settings, **changes)
+        session = world.accounts.service_session(world.aws.url, settings.region)
+        gateways.append(LocalGateway(create_app(Services(settings, session=session))))
+        gateways[-1].start()
+        return gateways[-1].url
+
+    yield serve
+    for gateway in gateways:
+        gateway.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib.identifiers import RoleArn
-from chalicelib.routes import create_app
-from chalicelib.services import Services
 from sandbox.aws.accounts import attach_to_service, detach_from_service
-from sandbox.gateway import LocalGateway
 from tests.far_customer import Api, Customer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.world import World
 
 _numbers = itertools.count()
@@ -127,18 +125,14 @@ def test_a_rotation_without_the_new_policy_is_named(subject: Subject) -> None:
     assert (_codes(subject.verify()), subject.verify()["status"]) == ([], "active")
 
 
-def test_a_service_that_runs_as_someone_else_is_the_operators_fault(world: World) -> None:
+def test_a_service_that_runs_as_someone_else_is_the_operators_fault(
+    world: World, elsewhere: Callable[..., str]
+) -> None:
     """The documents name a role that the service is not: no customer can mend that, and none is asked to."""
-    other = replace(world.settings, service_role=RoleArn("aws", world.settings.service_role.account_id, "/", "other"))
-    session = world.accounts.service_session(world.aws.url, other.region)
-    gateway = LocalGateway(create_app(Services(other, session=session)))
-    gateway.start()
-    try:
-        subject = Subject(world, gateway.url)
-        subject.make_role()
-        [finding] = subject.verify()["findings"]
-    finally:
-        gateway.stop()
+    other = RoleArn("aws", world.settings.service_role.account_id, "/", "other")
+    subject = Subject(world, elsewhere(service_role=other))
+    subject.make_role()
+    [finding] = subject.verify()["findings"]
 
     assert (finding["code"], finding["whose_fix"]) == ("service_identity_mismatch", "operator")
     assert world.accounts.service_role.name not in json.dumps(finding["evidence"])

@@ -18,6 +18,7 @@ from chalicelib.onboarding.reverification import ONE_RUN_SECONDS, ONE_TENANT_SEC
 from chalicelib.routes import create_app
 from chalicelib.services import Services
 from tests.far_customer import Api, Customer
+from tests.on_lambda import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 _numbers = itertools.count()
-
-
-class Context:
-    """Lambda's context, with so many seconds left."""
-
-    def __init__(self, seconds: float = 900) -> None:
-        self._seconds = seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self._seconds * 1000)
 
 
 class Active:

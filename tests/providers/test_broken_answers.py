@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from chalicelib.bedrock.failures import Unreachable
 from chalicelib.providers.outgoing import Call, FixedHost, Outgoing, resolve
-from chalicelib.routes import create_app
-from chalicelib.services import Services
-from sandbox.gateway import LocalGateway
 from sandbox.providers import AZURE_HOST
 from tests.bedrock.far_side import FarSide, Step
 from tests.far_customer import Api
+from tests.own_keys import of_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sandbox.world import World
     from tests.bedrock.conftest import Start
@@ -35,20 +33,14 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
 @pytest.fixture
-def serving(world: World) -> Iterator[Callable[[FarSide], Api]]:
+def serving(world: World, elsewhere: Callable[..., str]) -> Callable[[FarSide], Api]:
     """Serve Rolecall with one far side in the place of every provider."""
-    running: list[LocalGateway] = []
 
     def serve(far: FarSide) -> Api:
-        settings = replace(world.settings, local_addresses=dict.fromkeys(HOSTS.values(), far.url))
-        session = world.accounts.service_session(world.aws.url, settings.region)
-        running.append(LocalGateway(create_app(Services(settings, session=session))))
-        running[-1].start()
-        return Api(running[-1].url, world.issuer.token("broken-answers"))
+        url = elsewhere(local_addresses=dict.fromkeys(HOSTS.values(), far.url))
+        return Api(url, world.issuer.token("broken-answers"))
 
-    yield serve
-    for gateway in running:
-        gateway.stop()
+    return serve
 
 
 def _headers(provider: str) -> dict[str, str]:
@@ -222,22 +214,11 @@ def test_a_name_that_nobody_has_is_no_failure_of_ours() -> None:
     assert resolve("a" * 64 + ".invalid", 2) == []
 
 
-def _aws(world: World, **more: Any) -> dict[str, str]:
-    keys = world.accounts.customer
-    return {
-        "Rolecall-Provider": "bedrock",
-        "Rolecall-AWS-Access-Key-Id": keys.access_key_id,
-        "Rolecall-AWS-Secret-Access-Key": keys.secret_access_key,
-        "Rolecall-Region": "us-east-1",
-        **more,
-    }
-
-
 def test_aws_keys_list_what_they_can_call(world: World) -> None:
     """Profiles and models with the provider before them, as for a role; keys that are none get no list."""
     api = Api(world.gateway.url, world.issuer.token("broken-answers"))
-    listed = api.call("GET", "/v1/models", headers=_aws(world))
-    refused = api.call("GET", "/v1/models", headers=_aws(world, **{"Rolecall-AWS-Secret-Access-Key": "s" * 40}))
+    listed = api.call("GET", "/v1/models", headers=of_aws(world))
+    refused = api.call("GET", "/v1/models", headers=of_aws(world, **{"Rolecall-AWS-Secret-Access-Key": "s" * 40}))
 
     assert {"bedrock/us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-lite-v1:0"} <= {
         row["id"] for row in listed.json["data"]
@@ -249,6 +230,6 @@ def test_a_stream_that_bedrock_refuses_at_once_keeps_its_status(world: World) ->
     """Before the first event there is still a choice of status."""
     api = Api(world.gateway.url, world.issuer.token("broken-answers"))
     body = {"model": "amazon.nobodys-v1:0", "messages": MESSAGES, "stream": True}
-    answer = api.call("POST", "/v1/chat/completions", body, headers=_aws(world))
+    answer = api.call("POST", "/v1/chat/completions", body, headers=of_aws(world))
 
     assert (answer.status, answer.error["code"]) == (404, "model_not_found")

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
-from chalicelib.routes import create_app
-from chalicelib.services import Services
-from sandbox.gateway import LocalGateway
-from sandbox.providers import AZURE_HOST
 from tests.bedrock.far_side import Step
 from tests.far_customer import Answer, Api
+from tests.own_keys import of_aws, of_bedrock, of_provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sandbox.world import World
     from tests.bedrock.conftest import Start
@@ -42,13 +38,6 @@ PIXEL = (
 )
 
 
-def _headers(world: World, provider: str, switch: str | None = None) -> dict[str, str]:
-    fake = getattr(world.providers, provider)
-    key = fake.key if switch is None else fake.key_for(switch)
-    headers = {"Rolecall-Provider": provider, "Rolecall-Provider-Key": key}
-    return headers | {"Rolecall-Azure-Endpoint": f"https://{AZURE_HOST}"} if provider == "azure" else headers
-
-
 @pytest.fixture(scope="module")
 def api(world: World) -> Api:
     """Give the API of a tenant without a connection: what is answered is answered by the key."""
@@ -70,7 +59,7 @@ def _chat(api: Api, headers: dict[str, str], **body: object) -> Answer:
 @pytest.mark.parametrize("provider", list(MODELS))
 def test_openais_client_goes_the_whole_way(world: World, app: openai.OpenAI, provider: str) -> None:
     """List, a whole answer, the same streamed with usage, a tool's call and its result, an image."""
-    headers = _headers(world, provider)
+    headers = of_provider(world, provider)
     model = f"{provider}/{MODELS[provider]}"
     assert model in {row.id for row in app.models.list(extra_headers=headers)}
     assert app.models.retrieve(model, extra_headers=headers).id == model
@@ -117,9 +106,8 @@ def test_a_streamed_call_is_the_whole_call(world: World, app: openai.OpenAI, pro
     """The pieces of the arguments make the JSON that a whole answer has; two calls keep apart."""
     create: Any = app.chat.completions.create
     both = [{"role": "user", "content": "Weather in both cities?"}]
-    chunks = list(
-        create(model=MODELS[provider], messages=both, tools=TOOLS, stream=True, extra_headers=_headers(world, provider))
-    )
+    headers = of_provider(world, provider)
+    chunks = list(create(model=MODELS[provider], messages=both, tools=TOOLS, stream=True, extra_headers=headers))
     gathered: dict[int, str] = {}
     names: dict[int, str] = {}
     for call in [call for c in chunks if c.choices for call in c.choices[0].delta.tool_calls or []]:
@@ -145,7 +133,7 @@ def test_a_refusal_keeps_its_status(
     world: World, api: Api, provider: str, switch: str, status: int, code: str, streams: bool
 ) -> None:
     """In the one envelope, before a stream as without one."""
-    answer = _chat(api, _headers(world, provider, switch), model=MODELS[provider], stream=streams)
+    answer = _chat(api, of_provider(world, provider, switch), model=MODELS[provider], stream=streams)
 
     assert (answer.status, answer.error["code"]) == (status, code)
     assert answer.headers["X-Should-Retry"] == ("false" if switch == "strange" else "true")
@@ -156,9 +144,9 @@ def test_a_refusal_keeps_its_status(
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
 def test_no_credit_and_a_bad_key_are_told_apart(world: World, api: Api, provider: str) -> None:
     """One is a matter of billing, the other of copying."""
-    poor = _chat(api, _headers(world, provider, "no-credit"), model=MODELS[provider])
+    poor = _chat(api, of_provider(world, provider, "no-credit"), model=MODELS[provider])
     key = {"openai": "sk-nobodys", "anthropic": "sk-ant-nobodys", "google": "AIzaNobodys"}[provider]
-    bad = _chat(api, _headers(world, provider) | {"Rolecall-Provider-Key": key}, model=MODELS[provider])
+    bad = _chat(api, of_provider(world, provider) | {"Rolecall-Provider-Key": key}, model=MODELS[provider])
 
     assert (poor.status, poor.error["code"], poor.error["type"]) == (429, "insufficient_quota", "insufficient_quota")
     assert (bad.status, bad.error["code"]) == (401, "provider_key_rejected")
@@ -171,7 +159,7 @@ def test_a_stream_that_breaks_ends_with_an_error_and_no_done(
     world: World, api: Api, app: openai.OpenAI, provider: str, switch: str
 ) -> None:
     """Cut off, ended early or turned into an error: OpenAI's client raises, and nobody takes half for the whole."""
-    headers = _headers(world, provider, switch)
+    headers = of_provider(world, provider, switch)
     text = _chat(api, headers, model=MODELS[provider], stream=True).text
     last = json.loads(text.strip().split("\n\n")[-1].removeprefix("data: "))
 
@@ -185,7 +173,7 @@ def test_a_stream_that_breaks_ends_with_an_error_and_no_done(
 @pytest.mark.parametrize("provider", list(MODELS))
 def test_a_whole_answer_that_is_cut_is_an_error(world: World, api: Api, provider: str) -> None:
     """Half a body is no answer."""
-    answer = _chat(api, _headers(world, provider, "cut"), model=MODELS[provider])
+    answer = _chat(api, of_provider(world, provider, "cut"), model=MODELS[provider])
 
     assert (answer.status, answer.error["code"]) == (502, "upstream_unreachable")
 
@@ -219,7 +207,7 @@ def test_a_model_that_cannot_be_called_is_refused(
     """With the field at fault; a name of another provider's goes nowhere."""
     fake = getattr(world.providers, provider)
     fake.forget()
-    answer = _chat(api, _headers(world, provider), model=model)
+    answer = _chat(api, of_provider(world, provider), model=model)
 
     assert (answer.status, answer.error["code"], answer.error["param"]) == (status, code, "model")
     assert (fake.calls() == []) == (status != 404)
@@ -244,7 +232,7 @@ def test_headers_that_leave_open_whose_key_it_is_reach_nobody(
     world: World, api: Api, more: dict[str, str], less: dict[str, None], code: str
 ) -> None:
     """On every route that takes them, before any connection is opened."""
-    headers = {name: text for name, text in _headers(world, "openai").items() if name not in less} | more
+    headers = {name: text for name, text in of_provider(world, "openai").items() if name not in less} | more
     for fake in world.providers.all:
         fake.forget()
     for answer in (
@@ -269,7 +257,7 @@ def test_made_up_fields_are_named_and_not_sent_on(world: World, api: Api) -> Non
         fake = getattr(world.providers, provider)
         fake.forget()
         body = {"model": model, "api_key": "sk-x", "base_url": "http://evil.example", "guardrailConfig": {}}
-        answer = _chat(api, _headers(world, provider), **body)
+        answer = _chat(api, of_provider(world, provider), **body)
 
         assert answer.status == 200, answer.text
         assert set(answer.headers["Rolecall-Ignored-Fields"].split(", ")) == {
@@ -280,19 +268,7 @@ def test_made_up_fields_are_named_and_not_sent_on(world: World, api: Api) -> Non
 
 def test_aws_keys_and_bedrock_keys_chat_through_converse(world: World, api: Api) -> None:
     """The same translation that roles use, signed by the customer's own key, and by nobody else's."""
-    keys = world.accounts.customer
-    signed = {
-        "Rolecall-Provider": "bedrock",
-        "Rolecall-AWS-Access-Key-Id": keys.access_key_id,
-        "Rolecall-AWS-Secret-Access-Key": keys.secret_access_key,
-        "Rolecall-Region": "us-east-1",
-    }
-    bearer = {
-        "Rolecall-Provider": "bedrock",
-        "Rolecall-Provider-Key": world.accounts.bedrock_key,
-        "Rolecall-Region": "us-east-1",
-    }
-    for headers, user in ((signed, "administrator"), (bearer, "BedrockAPIKey-sandbox")):
+    for headers, user in ((of_aws(world), "administrator"), (of_bedrock(world), "BedrockAPIKey-sandbox")):
         world.aws.calls.clear()
         answer = _chat(api, headers, model="bedrock/amazon.nova-lite-v1:0")
         assert answer.status == 200, answer.text
@@ -309,13 +285,7 @@ def test_aws_keys_and_bedrock_keys_chat_through_converse(world: World, api: Api)
 
 def test_a_stream_with_an_aws_key_that_breaks_off_is_an_error(world: World, api: Api) -> None:
     """The same rule as for roles: no [DONE], and an error that clients raise."""
-    keys = world.accounts.customer
-    headers = {
-        "Rolecall-Provider": "bedrock",
-        "Rolecall-AWS-Access-Key-Id": keys.access_key_id,
-        "Rolecall-AWS-Secret-Access-Key": keys.secret_access_key,
-        "Rolecall-Region": "us-east-1",
-    }
+    headers = of_aws(world)
     for kind in ("early_end", "half_frame", "exception_frame"):
         fault = {"service": "bedrock-runtime", "operation": "ConverseStream", "kind": kind}
         world.aws.faults.add(fault | ({"code": "throttlingException"} if kind == "exception_frame" else {}))
@@ -339,8 +309,7 @@ def test_what_nobody_can_be_asked_is_the_callers_fault(
     world: World, api: Api, provider: str, model: str, more: bytes, code: str
 ) -> None:
     """It is refused before anything is sent, and is no failure of ours."""
-    headers = {"Rolecall-Provider": "bedrock", "Rolecall-Provider-Key": world.accounts.bedrock_key}
-    headers = headers | {"Rolecall-Region": "us-east-1"} if provider == "bedrock" else _headers(world, provider)
+    headers = of_bedrock(world) if provider == "bedrock" else of_provider(world, provider)
     body = b'{"model": "%s", "messages": %s, %s}' % (model.encode(), json.dumps(MESSAGES).encode(), more)
     answer = api.call("POST", "/v1/chat/completions", raw=body, headers=headers)
 
@@ -349,19 +318,14 @@ def test_what_nobody_can_be_asked_is_the_callers_fault(
 
 def test_bad_aws_keys_are_the_callers_own_fault(world: World, api: Api) -> None:
     """401, and none of AWS's words about what was signed."""
-    headers = {
-        "Rolecall-Provider": "bedrock",
-        "Rolecall-AWS-Access-Key-Id": world.accounts.customer.access_key_id,
-        "Rolecall-AWS-Secret-Access-Key": "s" * 40,
-        "Rolecall-Region": "us-east-1",
-    }
+    headers = of_aws(world, **{"Rolecall-AWS-Secret-Access-Key": "s" * 40})
     answer = _chat(api, headers, model="amazon.nova-lite-v1:0")
 
     assert (answer.status, answer.error["code"]) == (401, "provider_key_rejected")
     assert "anonical" not in answer.text
 
 
-def test_half_a_character_is_passed_on_as_it_came(world: World, start: Start) -> None:
+def test_half_a_character_is_passed_on_as_it_came(world: World, start: Start, elsewhere: Callable[..., str]) -> None:
     """Streams cut characters in two, as escapes. No half has UTF-8; together they are what was said."""
     head: dict[str, Any] = {"id": "c", "created": 1, "model": "gpt-4o"}
     chunk = head | {"object": "chat.completion.chunk"}
@@ -373,16 +337,10 @@ def test_half_a_character_is_passed_on_as_it_came(world: World, start: Start) ->
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     whole_answer = head | {"object": "chat.completion", "choices": [choice], "usage": usage}
     far = start(Step(body=streamed.encode()), Step(body=json.dumps(whole_answer).encode()))
-    settings = replace(world.settings, local_addresses={"api.openai.com": far.url})
-    session = world.accounts.service_session(world.aws.url, settings.region)
-    gateway = LocalGateway(create_app(Services(settings, session=session)))
-    gateway.start()
-    try:
-        api = Api(gateway.url, world.issuer.token("own-keys"), _headers(world, "openai"))
-        events = _chat(api, {}, model="gpt-4o", stream=True).text.split("\n\n")
-        whole = _chat(api, {}, model="gpt-4o")
-    finally:
-        gateway.stop()
+    url = elsewhere(local_addresses={"api.openai.com": far.url})
+    api = Api(url, world.issuer.token("own-keys"), of_provider(world, "openai"))
+    events = _chat(api, {}, model="gpt-4o", stream=True).text.split("\n\n")
+    whole = _chat(api, {}, model="gpt-4o")
 
     said = [json.loads(event.removeprefix("data: "))["choices"][0]["delta"]["content"] for event in events[:2]]
     assert (said, events[2]) == ([*PUPPY], "data: [DONE]")
@@ -394,7 +352,7 @@ def test_json_mode_is_asked_of_anthropic_in_words(world: World, api: Api) -> Non
     world.providers.anthropic.forget()
     messages = [{"role": "system", "content": "Be brief."}, *MESSAGES]
     body = {"model": MODELS["anthropic"], "messages": messages, "response_format": {"type": "json_object"}}
-    answer = api.call("POST", "/v1/chat/completions", body, headers=_headers(world, "anthropic"))
+    answer = api.call("POST", "/v1/chat/completions", body, headers=of_provider(world, "anthropic"))
     [call] = world.providers.anthropic.calls()
 
     assert answer.status == 200

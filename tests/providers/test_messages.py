@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.providers.messages import from_message, to_messages
 from tests.far_customer import Api
+from tests.own_keys import of_provider
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -250,8 +251,7 @@ def test_what_messages_has_nothing_for_is_refused_by_its_place(
     """Over HTTP, with the field at fault, and before Anthropic hears of it."""
     fake = world.providers.anthropic
     fake.forget()
-    headers = {"Rolecall-Provider": "anthropic", "Rolecall-Provider-Key": fake.key}
-    api = Api(world.gateway.url, world.issuer.token("own-keys"), headers)
+    api = Api(world.gateway.url, world.issuer.token("own-keys"), of_provider(world, "anthropic"))
     answer = api.post("/v1/chat/completions", {"model": HAIKU, "messages": [ASKED], **asked})
 
     assert (answer.status, answer.error["code"], answer.error["param"]) == (400, code, param)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import threading
 import time
-import urllib.parse
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 from langchain_openai import ChatOpenAI
 
-from sandbox.bedrock.stream import STREAMS
+from tests.on_lambda import Context, proxy_event
+from tests.routes.leaving import abandoned_by_leaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,66 +191,18 @@ def test_a_session_that_aws_no_longer_takes_is_replaced(world: World, client: op
 def test_who_goes_away_ends_the_call_upstream(world: World, tenant: Onboarding) -> None:
     """A client that closes its connection ends Bedrock's stream soon after, and no reader is left behind."""
     _fault(world, kind="slow", after_events=3, seconds=0.2)
-    before = STREAMS.counts()["abandoned"]
-    address = urllib.parse.urlsplit(tenant.api.url)
-    body = json.dumps({**CHAT, "stream": True}).encode()
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {tenant.api.token}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    with socket.create_connection((str(address.hostname), int(address.port or 0))) as connection:
-        connection.sendall(head.encode() + body)
-        while b"data:" not in connection.recv(4096):
-            pass
-    until = time.monotonic() + 15
-    while time.monotonic() < until and STREAMS.counts()["abandoned"] == before:
-        time.sleep(0.05)
+    headers = {"Authorization": f"Bearer {tenant.api.token}"}
+    body = {**CHAT, "stream": True}
 
-    assert STREAMS.counts()["abandoned"] == before + 1
-    while time.monotonic() < until and any(one.name == "event-stream" for one in threading.enumerate()):
-        time.sleep(0.05)
-    assert not any(one.name == "event-stream" for one in threading.enumerate())
-
-
-class Buffered:
-    """Lambda's context without our runtime: nothing can be passed on before all is there, and time ends."""
-
-    def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._until - time.monotonic()) * 1000)
+    assert abandoned_by_leaving(tenant.api.url, "/v1/chat/completions", headers, body) == 1
 
 
 def _buffered(world: World, tenant: Onboarding, seconds: float) -> str:
-    answer: dict[str, Any] = world.app(_event(tenant), Buffered(seconds))
+    headers = {"Authorization": f"Bearer {tenant.api.token}", "Content-Type": "application/json"}
+    event = proxy_event("POST", "/v1/chat/completions", headers, {**CHAT, "stream": True})
+    answer: dict[str, Any] = world.app(event, Context(seconds))
     assert answer["statusCode"] == 200
     return str(answer["body"])
-
-
-def _event(tenant: Onboarding) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {tenant.api.token}", "Content-Type": "application/json"}
-    path = "/v1/chat/completions"
-    return {
-        "resource": path,
-        "path": path,
-        "httpMethod": "POST",
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourcePath": path,
-            "httpMethod": "POST",
-            "path": path,
-            "requestId": "r-1",
-            "identity": {"sourceIp": "127.0.0.1"},
-        },
-        "body": json.dumps({**CHAT, "stream": True}),
-        "isBase64Encoded": False,
-    }
 
 
 def test_where_nothing_can_be_streamed_the_same_text_comes_at_once(world: World, tenant: Onboarding) -> None:

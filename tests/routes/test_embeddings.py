@@ -15,8 +15,8 @@ from langchain_openai import OpenAIEmbeddings
 
 from sandbox.bedrock.embeddings import vector
 from sandbox.bedrock.tokens import tokens_of
-from sandbox.providers import AZURE_HOST
 from tests.far_customer import Api, Onboarding
+from tests.own_keys import of_aws, of_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -248,14 +248,7 @@ def test_scope_and_connection_hold_as_for_chats(world: World, tenant: Onboarding
 def test_keys_of_aws_embed_through_bedrock(world: World) -> None:
     """In the account of the keys, and without a connection."""
     api = Api(world.gateway.url, world.issuer.token("own-embeddings"))
-    keys = world.accounts.customer
-    aws = {
-        "Rolecall-Provider": "bedrock",
-        "Rolecall-AWS-Access-Key-Id": keys.access_key_id,
-        "Rolecall-AWS-Secret-Access-Key": keys.secret_access_key,
-        "Rolecall-Region": "us-east-1",
-    }
-    answer = api.call("POST", "/v1/embeddings", {"model": TITAN, "input": "The river"}, headers=aws)
+    answer = api.call("POST", "/v1/embeddings", {"model": TITAN, "input": "The river"}, headers=of_aws(world))
 
     assert answer.json["data"][0]["embedding"] == vector("The river", 1024)
 
@@ -263,18 +256,11 @@ def test_keys_of_aws_embed_through_bedrock(world: World) -> None:
 OWN = {"openai": "text-embedding-3-small", "google": "gemini-embedding-001", "azure": "vectors"}
 
 
-def _own(world: World, provider: str, switch: str | None = None) -> dict[str, str]:
-    fake: Any = getattr(world.providers, provider)
-    key = fake.key if switch is None else fake.key_for(switch)
-    headers = {"Rolecall-Provider": provider, "Rolecall-Provider-Key": key}
-    return headers | ({"Rolecall-Azure-Endpoint": f"https://{AZURE_HOST}"} if provider == "azure" else {})
-
-
 @pytest.mark.parametrize(("provider", "model"), OWN.items(), ids=OWN)
 def test_a_key_of_another_provider_embeds_there(world: World, provider: str, model: str) -> None:
     """By OpenAI's own client, in its encoding; what the provider has not is named and not sent on."""
     token = world.issuer.token("own-embeddings")
-    headers = _own(world, provider)
+    headers = of_provider(world, provider)
     with openai.OpenAI(base_url=f"{world.gateway.url}/v1", api_key=token, max_retries=0) as client:
         raw = client.embeddings.with_raw_response.create(
             model=f"{provider}/{model}",
@@ -299,7 +285,7 @@ def test_what_another_provider_refuses_is_told_as_ours(world: World, provider: s
 
     def asked(model: object, switch: str | None = None) -> tuple[int, str]:
         body = {"model": model, "input": "a"}
-        answer = api.call("POST", "/v1/embeddings", body, headers=_own(world, provider, switch))
+        answer = api.call("POST", "/v1/embeddings", body, headers=of_provider(world, provider, switch))
         return answer.status, answer.error["code"]
 
     assert asked("made-up")[0] == 404
@@ -312,7 +298,7 @@ def test_what_another_provider_refuses_is_told_as_ours(world: World, provider: s
 def test_a_key_of_a_provider_without_embeddings_is_sent_to_nobody(world: World) -> None:
     """Anthropic has none."""
     api = Api(world.gateway.url, world.issuer.token("own-embeddings"))
-    headers = {"Rolecall-Provider": "anthropic", "Rolecall-Provider-Key": world.providers.anthropic.key}
+    headers = of_provider(world, "anthropic")
     answer = api.call("POST", "/v1/embeddings", {"model": "claude-x", "input": "a"}, headers=headers)
 
     assert (answer.status, answer.error["code"]) == (400, "provider_not_supported")

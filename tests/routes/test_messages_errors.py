@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
-import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import anthropic
 import pytest
 
-from sandbox.bedrock.stream import STREAMS
 from tests.far_customer import Answer, Api, Onboarding
+from tests.on_lambda import Context, proxy_event
+from tests.routes.leaving import abandoned_by_leaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +145,7 @@ def test_whatever_goes_wrong_at_the_edge_has_the_same_shape(world: World, tenant
 def test_a_method_that_the_path_has_not_is_told_in_the_same_shape(world: World, tenant: Onboarding) -> None:
     """Chalice's own answer takes the manner of the path."""
     headers = {"Authorization": f"Bearer {tenant.api.token}"}
-    answer: dict[str, Any] = world.app(_event(headers, None, method="GET"), None)
+    answer: dict[str, Any] = world.app(proxy_event("GET", "/v1/messages", headers), None)
     body = json.loads(answer["body"])
 
     assert answer["statusCode"] == 404
@@ -158,7 +156,7 @@ def test_two_headers_of_one_name_are_two_tokens(world: World, tenant: Onboarding
     """Even when they are the same: what reads the first and what reads the last must never be able to differ."""
     token = str(tenant.api.token)
     for name, value in (("x-api-key", token), ("Authorization", f"Bearer {token}")):
-        event = _event({"Content-Type": "application/json"}, MESSAGE)
+        event = proxy_event("POST", "/v1/messages", {"Content-Type": "application/json"}, MESSAGE)
         event["multiValueHeaders"][name] = [value, value]
         answer: dict[str, Any] = world.app(event, None)
         error = json.loads(answer["body"])["error"]
@@ -308,59 +306,10 @@ def test_a_session_that_aws_no_longer_takes_is_replaced_once(world: World, tenan
 def test_who_goes_away_ends_the_call_upstream(world: World, tenant: Onboarding) -> None:
     """A client that closes its connection ends Bedrock's stream soon after, and no reader is left behind."""
     _fault(world, kind="slow", after_events=3, seconds=0.2)
-    before = STREAMS.counts()["abandoned"]
-    address = urllib.parse.urlsplit(tenant.api.url)
-    body = json.dumps({**MESSAGE, "stream": True}).encode()
-    head = (
-        f"POST /v1/messages HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
-        f"x-api-key: {tenant.api.token}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    with socket.create_connection((str(address.hostname), int(address.port or 0))) as connection:
-        connection.sendall(head.encode() + body)
-        while b"data:" not in connection.recv(4096):
-            pass
-    until = time.monotonic() + 15
-    while time.monotonic() < until and STREAMS.counts()["abandoned"] == before:
-        time.sleep(0.05)
-    while time.monotonic() < until and any(one.name == "event-stream" for one in threading.enumerate()):
-        time.sleep(0.05)
+    headers = {"x-api-key": str(tenant.api.token)}
+    body = {**MESSAGE, "stream": True}
 
-    assert STREAMS.counts()["abandoned"] == before + 1
-    assert not any(one.name == "event-stream" for one in threading.enumerate())
-
-
-class _Lambda:
-    """Lambda's context without a runtime that streams: all comes at once, and time ends."""
-
-    def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._until - time.monotonic()) * 1000)
-
-
-def _event(headers: dict[str, str], body: object, method: str = "POST") -> dict[str, Any]:
-    path = "/v1/messages"
-    return {
-        "resource": path,
-        "path": path,
-        "httpMethod": method,
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourcePath": path,
-            "httpMethod": method,
-            "path": path,
-            "requestId": "r-1",
-            "identity": {"sourceIp": "127.0.0.1"},
-        },
-        "body": None if body is None else json.dumps(body),
-        "isBase64Encoded": False,
-    }
+    assert abandoned_by_leaving(tenant.api.url, "/v1/messages", headers, body) == 1
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -371,7 +320,8 @@ def test_an_answer_ends_with_an_error_before_lambda_ends_it(world: World, tenant
     else:
         _fault(world, "InvokeModel", kind="slow", seconds=30)
     headers = {"x-api-key": str(tenant.api.token), "Content-Type": "application/json"}
-    answer: dict[str, Any] = world.app(_event(headers, {**MESSAGE, "stream": streamed}), _Lambda(6.5))
+    event = proxy_event("POST", "/v1/messages", headers, {**MESSAGE, "stream": streamed})
+    answer: dict[str, Any] = world.app(event, Context(6.5))
 
     assert answer["statusCode"] == (200 if streamed else 504)
     assert '"upstream_timeout"' in answer["body"]

@@ -10,6 +10,8 @@ import anthropic
 import pytest
 
 from tests.far_customer import Answer, Api
+from tests.on_lambda import Context, proxy_event
+from tests.own_keys import of_aws, of_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,25 +36,6 @@ def client(api: Api) -> Iterator[anthropic.Anthropic]:
         yield made
 
 
-def _key(world: World, switch: str | None = None) -> dict[str, str]:
-    fake = world.providers.anthropic
-    return {
-        "Rolecall-Provider": "anthropic",
-        "Rolecall-Provider-Key": fake.key if switch is None else fake.key_for(switch),
-    }
-
-
-def _aws(world: World, **more: str) -> dict[str, str]:
-    keys = world.accounts.customer
-    return {
-        "Rolecall-Provider": "bedrock",
-        "Rolecall-AWS-Access-Key-Id": keys.access_key_id,
-        "Rolecall-AWS-Secret-Access-Key": keys.secret_access_key,
-        "Rolecall-Region": "us-east-1",
-        **more,
-    }
-
-
 def _post(api: Api, headers: dict[str, str], path: str = "/v1/messages", **body: object) -> Answer:
     return api.call("POST", path, {**MESSAGE, **body}, headers=headers)
 
@@ -60,7 +43,7 @@ def _post(api: Api, headers: dict[str, str], path: str = "/v1/messages", **body:
 @pytest.mark.parametrize("model", [MODEL, f"anthropic/{MODEL}"])
 def test_a_key_of_anthropics_goes_to_anthropic(world: World, client: anthropic.Anthropic, model: str) -> None:
     """Whole, streamed and counted, with what Anthropic alone takes: the body goes on as it came."""
-    headers = _key(world)
+    headers = of_provider(world, "anthropic")
     whole = client.messages.create(**MESSAGE, model=model, service_tier="auto", extra_headers=headers)
     with client.messages.stream(**MESSAGE, model=model, extra_headers=headers) as stream:
         streamed = stream.get_final_message()
@@ -75,7 +58,7 @@ def test_a_key_of_anthropics_goes_to_anthropic(world: World, client: anthropic.A
 
 def test_keys_of_aws_ask_bedrock(world: World, client: anthropic.Anthropic) -> None:
     """As a connection does, and without one."""
-    headers = _aws(world)
+    headers = of_aws(world)
     whole = client.messages.create(**MESSAGE, model=HAIKU, extra_headers=headers)
     with client.messages.stream(**MESSAGE, model=HAIKU, extra_headers=headers) as stream:
         streamed = stream.get_final_message()
@@ -98,7 +81,8 @@ def test_what_anthropic_refuses_is_told_as_ours(
     world: World, api: Api, switch: str, status: int, kind: str, code: str, streamed: bool
 ) -> None:
     """With our code, in Anthropic's shape, before any event is sent."""
-    key = {**_key(world), "Rolecall-Provider-Key": "sk-ant-api03-made-up"} if switch == "bad" else _key(world, switch)
+    bad = {**of_provider(world, "anthropic"), "Rolecall-Provider-Key": "sk-ant-api03-made-up"}
+    key = bad if switch == "bad" else of_provider(world, "anthropic", switch)
     answer = _post(api, key, model=MODEL, stream=streamed)
 
     assert (answer.status, answer.json["type"]) == (status, "error")
@@ -111,7 +95,7 @@ def test_a_stream_of_anthropics_that_breaks_off_is_an_error(
     world: World, client: anthropic.Anthropic, api: Api, switch: str
 ) -> None:
     """Anthropic's own client raises, and no `message_stop` was sent."""
-    headers = _key(world, switch)
+    headers = of_provider(world, "anthropic", switch)
     with (
         pytest.raises(anthropic.APIStatusError),
         client.messages.stream(**MESSAGE, model=MODEL, extra_headers=headers) as stream,
@@ -126,41 +110,17 @@ def test_a_stream_of_anthropics_that_breaks_off_is_an_error(
     assert "message_stop" not in raw.text
 
 
-class _Lambda:
-    """Lambda's context, whose time ends."""
-
-    def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._until - time.monotonic()) * 1000)
-
-
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_answer_of_anthropics_ends_before_lambda_does(world: World, api: Api, streamed: bool) -> None:
     """A key that makes it slow: the client is told, instead of being left with nothing."""
     headers = {
         "x-api-key": str(api.token),
         "Content-Type": "application/json",
-        **_key(world, "slow"),
+        **of_provider(world, "anthropic", "slow"),
     }
-    path = "/v1/messages"
-    event = {
-        "resource": path,
-        "path": path,
-        "httpMethod": "POST",
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {"resourcePath": path, "httpMethod": "POST", "path": path, "requestId": "r-1"},
-        "body": json.dumps({**MESSAGE, "model": MODEL, "stream": streamed}),
-        "isBase64Encoded": False,
-    }
+    event = proxy_event("POST", "/v1/messages", headers, {**MESSAGE, "model": MODEL, "stream": streamed})
     begun = time.monotonic()
-    answer: dict[str, Any] = world.app(event, _Lambda(6.0))
+    answer: dict[str, Any] = world.app(event, Context(6.0))
 
     assert time.monotonic() - begun < 5.5
     assert '"upstream_timeout"' in answer["body"]
@@ -168,7 +128,7 @@ def test_an_answer_of_anthropics_ends_before_lambda_does(world: World, api: Api,
 
 def test_keys_of_aws_that_are_none_are_told_so(world: World, api: Api) -> None:
     """401 with our code: it is the caller's own key here, other than with a connection."""
-    answer = _post(api, _aws(world, **{"Rolecall-AWS-Secret-Access-Key": "x" * 40}), model=HAIKU)
+    answer = _post(api, of_aws(world, **{"Rolecall-AWS-Secret-Access-Key": "x" * 40}), model=HAIKU)
 
     assert (answer.status, answer.error["type"]) == (401, "authentication_error")
     assert answer.error["code"] == "provider_key_rejected"
@@ -216,7 +176,7 @@ def test_a_key_that_can_go_nowhere_goes_nowhere(
 def test_our_own_token_never_reaches_anthropic(world: World, api: Api) -> None:
     """The token in `x-api-key` is ours, and the key that Anthropic sees is the one for Anthropic."""
     token = str(api.token)
-    headers = {"x-api-key": token, "Content-Type": "application/json", **_key(world)}
+    headers = {"x-api-key": token, "Content-Type": "application/json", **of_provider(world, "anthropic")}
     body = json.dumps({**MESSAGE, "model": MODEL}).encode()
 
     assert Answer.sent("POST", f"{api.url}/v1/messages", body, headers).status == 200

@@ -16,6 +16,7 @@ from chalicelib.routes import create_app
 from chalicelib.services import Services
 from sandbox.issuer import ALL_SCOPES
 from tests.far_customer import Onboarding
+from tests.own_keys import of_provider
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -71,9 +72,7 @@ def _chat(model: str, **more: object) -> dict[str, object]:
 def test_every_provider_gets_them_in_order(world: World, service: _Service, provider: str, stream: bool) -> None:
     """The operator's, the material, the tenant's own; the field itself is passed to nobody."""
     fake = getattr(world.providers, provider)
-    headers = {"Rolecall-Provider": provider, "Rolecall-Provider-Key": fake.key}
-    if provider == "azure":
-        headers["Rolecall-Azure-Endpoint"] = "https://sandbox.openai.azure.com"
+    headers = of_provider(world, provider)
     fake.forget()
     answer = service.post("/v1/chat/completions", _chat(MODELS[provider], stream=stream), tenant="own", **headers)
     sent = next(call["body"] for call in fake.calls() if "messages" in (call["body"] or {}))
@@ -108,7 +107,7 @@ def test_anthropics_door_leads_past_neither(world: World, service: _Service, sys
     """Messages get the same texts before the same place, in whatever form the system's text comes."""
     fake = world.providers.anthropic
     fake.forget()
-    headers = {"Rolecall-Provider": "anthropic", "Rolecall-Provider-Key": fake.key}
+    headers = of_provider(world, "anthropic")
     body = {"model": MODELS["anthropic"], **NATIVE, **({} if system is None else {"system": system})}
     answers = [
         service.post("/v1/messages", {**body, "stream": stream}, tenant="own", **headers) for stream in (False, True)
@@ -171,7 +170,7 @@ def test_bad_material_is_refused_at_its_place(
     world: World, service: _Service, tenant: str, material: object, param: str, own_key: bool
 ) -> None:
     """With a connection and with a key alike, before anyone is asked."""
-    headers = {"Rolecall-Provider": "openai", "Rolecall-Provider-Key": world.providers.openai.key} if own_key else {}
+    headers = of_provider(world, "openai") if own_key else {}
     chat = {"model": "gpt-4o" if own_key else "amazon.nova-lite-v1:0", "messages": MESSAGES, "rolecall": material}
     answer = service.post("/v1/chat/completions", chat, tenant=tenant, **headers)
 

@@ -23,6 +23,7 @@ from sandbox.aws.accounts import SERVICE_ACCOUNT, SERVICE_ROLE_NAME
 from sandbox.gateway import LocalGateway
 from sandbox.world import service_policy
 from tests.far_customer import Onboarding
+from tests.on_lambda import Context
 from tools import template
 from tools.package import ROOT
 
@@ -37,11 +38,6 @@ BY_SID = {row["Sid"]: row for row in POLICY["Statement"]}
 
 def _listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
-
-
-class _Context:
-    def get_remaining_time_in_millis(self) -> int:
-        return 900_000
 
 
 @contextmanager
@@ -99,7 +95,7 @@ def _steps(world: World, lambdas: Client, url: str) -> Iterator[tuple[str, objec
     yield "change", api.call("PATCH", path, {"name": "y"}, headers={"If-Match": str(shown["version"])}).status
     yield "key", api.post("/v1/keys/verify", {"provider": "openai", "key": "sk-x"}).status
     event = lambdas.events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
-    yield "reverify", sum(lambdas._app.handler_map["reverify"](event, _Context()).values())
+    yield "reverify", sum(lambdas._app.handler_map["reverify"](event, Context()).values())
     yield "events", api.get(f"{path}/events").status
     yield "delete", api.call("DELETE", path).status
     yield "removal", api.post(f"{path}/removal", {}).status

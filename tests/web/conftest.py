@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-from chalicelib.routes import create_app
-from chalicelib.services import Services
-from sandbox.gateway import LocalGateway
 from tests.web.person import Person
 
 if TYPE_CHECKING:
@@ -64,20 +60,3 @@ def visit(browser: Browser, world: World) -> Iterator[Callable[..., Person]]:
     for person in persons:
         person.leave()
     assert [trouble for person in persons for trouble in person.troubles] == []
-
-
-@pytest.fixture
-def elsewhere(world: World) -> Iterator[Callable[..., str]]:
-    """Serve the wizard with other settings; returns its address."""
-    gateways: list[LocalGateway] = []
-
-    def serve(**changes: Any) -> str:
-        settings = replace(world.settings, **changes)
-        session = world.accounts.service_session(world.aws.url, settings.region)
-        gateways.append(LocalGateway(create_app(Services(settings, session=session))))
-        gateways[-1].start()
-        return gateways[-1].url
-
-    yield serve
-    for gateway in gateways:
-        gateway.stop()
