@@ -140,7 +140,7 @@ def explain(failure: AwsError | Unreachable) -> AwsRefusal:
     if meaning is MISSHAPEN and failure.operation in _IN_THE_CALLERS_WORDS:
         meaning = INVALID
     # Of a signature that does not fit AWS repeats what was signed, a session's token included.
-    text = "" if failure.code in _REPEAT_WHAT_WAS_SIGNED else _clean(failure.message)
+    text = "" if failure.code in _REPEAT_WHAT_WAS_SIGNED else cleaned(failure.message)
     said = f"{failure.code or failure.status}: {text}" if text else failure.code or f"HTTP {failure.status}"
     minutes = _MINUTES.search(text)
     return AwsRefusal(
@@ -182,5 +182,6 @@ def _no_answer(failure: Unreachable) -> AwsRefusal:
     )
 
 
-def _clean(text: str) -> str:
+def cleaned(text: str) -> str:
+    """Return a text of AWS's for a message: bounded, and without control characters."""
     return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_TEXT])

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock import converse
 from chalicelib.bedrock.catalog import Catalog, Model, list_models
-from chalicelib.bedrock.failures import AwsError, Unreachable, explain
+from chalicelib.bedrock.failures import AwsError, Unreachable, cleaned, explain
 from chalicelib.bedrock.operations import CONVERSE, MODEL_AVAILABILITY
 from chalicelib.identifiers import ModelId
 from chalicelib.onboarding import edits
 from chalicelib.onboarding.findings import Finding, bedrock_refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chalicelib.bedrock.signing import Credentials
     from chalicelib.bedrock.wire import Wire
     from chalicelib.onboarding.connection import Connection
@@ -97,19 +99,19 @@ def _listed(connection: Connection, model: Model, answer: dict[str, Any] | AwsEr
                 "Enable the model for the account in the Bedrock console.",
             ),
         )
-    agreement = answer.get("agreementAvailability") or {}
-    if agreement.get("status") == "PENDING":
+    status, said = _agreement(answer)
+    if status == "PENDING":
         text = "Wait up to 15 minutes, then look again."
         return _row(
             model, False, _finding("agreement_pending", f"AWS is still subscribing the account to {model.id}.", text)
         )
-    if agreement.get("status") in {"NOT_AVAILABLE", "ERROR"}:
+    if status in {"NOT_AVAILABLE", "ERROR"}:
         return _row(
             model,
             False,
             _finding(
                 "model_subscription_required",
-                f"The account has not accepted the terms of {model.id}. {agreement.get('errorMessage') or ''}".strip(),
+                f"The account has not accepted the terms of {model.id}. {said}".strip(),
                 "An administrator of the account subscribes to it once; this policy allows it.",
             ),
         )
@@ -127,6 +129,16 @@ def _listed(connection: Connection, model: Model, answer: dict[str, Any] | AwsEr
         text = f"{model.id} is legacy: its maker will end it, and AWS closes it to accounts that do not use it."
         return _row(model, True, Finding("model_legacy", "warning", "customer", text, "Move to a newer model."))
     return _row(model, True, None)
+
+
+def _agreement(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the status of the agreement to a model's terms, and what AWS says of it."""
+    match answer.get("agreementAvailability"):
+        case {"status": str(status), "errorMessage": str(said)}:
+            return status, cleaned(said)
+        case {"status": str(status)}:
+            return status, ""
+    return "", ""
 
 
 def _absent(model_id: str, catalog: Catalog, connection: Connection) -> Availability:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.bedrock.signing import Credentials
+from chalicelib.bedrock.wire import Wire
+from chalicelib.onboarding.availability import availability
+from tests.bedrock.far_side import FarSide, Step
 from tests.far_customer import Api, Customer
+from tests.onboarding.document_forms import connection
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -75,6 +80,36 @@ def test_each_reason_is_told_without_a_token(
     assert (row["available"], row["reason"]) == (available, reason)
     assert (row["finding"] is None) is (reason is None)
     assert world.aws.calls.count("bedrock-runtime") == before
+
+
+@pytest.mark.parametrize(
+    ("agreement", "reason"),
+    [
+        ({"status": "ERROR", "errorMessage": "\x1b[2Jno\r\n" * 100_000}, "model_subscription_required"),
+        ({"status": "ERROR", "errorMessage": {"text": "no"}}, "model_subscription_required"),
+        ({"status": ["ERROR"]}, None),
+        ("ERROR", None),
+    ],
+    ids=["a text without end", "a text that is none", "a status that is none", "no object"],
+)
+def test_odd_words_of_aws_are_told_as_any(agreement: object, reason: str | None) -> None:
+    """Cut and cleaned where they are a text, passed over where they are not; never a failure of ours."""
+    model = {"modelId": NOVA, "inferenceTypesSupported": ["ON_DEMAND"], "inputModalities": ["TEXT"]}
+    answers = {
+        "/foundation-models": {"modelSummaries": [{**model, "outputModalities": ["TEXT"]}]},
+        f"/foundation-model-availability/{NOVA.replace(':', '%3A')}": {"agreementAvailability": agreement},
+    }
+    far = FarSide(choose=lambda request: Step(body=json.dumps(answers.get(request["path"], {})).encode()))
+    keys = Credentials("AKIDEXAMPLE", "secret", "token")
+    try:
+        [row] = availability(connection(models=(NOVA,)), keys, Wire(endpoint=far.url), probe=False)
+    finally:
+        far.stop()
+
+    assert row.reason == reason
+    if row.finding is not None:
+        assert len(row.finding.message) < 1000
+        assert row.finding.message.isprintable()
 
 
 def test_the_profiles_to_take_instead_are_named(world: World) -> None:
