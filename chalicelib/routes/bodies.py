@@ -225,4 +225,5 @@ def _first_error(error: ValidationError) -> ServiceError:
 
 def _shown(name: str) -> str:
     """Return a caller's key for an error: bounded, and without characters that could disturb a terminal."""
-    return "".join(character if character.isprintable() else "�" for character in name)[:200]
+    # Cut first: a name may have the whole body's megabytes.
+    return "".join(character if character.isprintable() else "�" for character in name[:200])
