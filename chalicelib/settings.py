@@ -139,6 +139,14 @@ class Settings:
             "the longest a streamed answer may take; at most 890, as Lambda and API Gateway end at 900.",
         ),
     )
+    model_requests_per_minute: int | None = field(
+        default=None,
+        metadata=variable(
+            "MODEL_REQUESTS_PER_MINUTE",
+            whole_number(1, 1_000_000),
+            "how many requests to models each tenant may make in a minute; without it none are counted.",
+        ),
+    )
     system_prompt: str | None = field(
         default=None,
         metadata=variable(

@@ -154,7 +154,7 @@ def test_every_operation_shows_what_it_answers(operation_id: str) -> None:
 def _app_with(world: World, path: str, view: Callable[[Request], Reply]) -> Chalice:
     app = create_app(world.services)
     authenticator = Authenticator(world.settings.tokens, clock=world.services.clock)
-    Boundary(app, authenticator, None, lambda _: None).public("GET", path, view)
+    Boundary(app, authenticator, None, lambda *_: None, lambda _: None).public("GET", path, view)
     return app
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.onboarding import items
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from chalicelib.onboarding.table import Table
 
 MINUTE: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
 _KEPT_AFTERWARDS: Final = 3600
+_CAPACITY: Final = 1000
 _NO_BOUND: Final = 10**18
 _USAGE_KEPT: Final = 40 * 86400
 """Seconds; so that a month of use can be read."""
@@ -37,6 +40,29 @@ class Limits:
         if self._table.add(key, "runs", 1, most=most, ttl=int(end.timestamp()) + _KEPT_AFTERWARDS):
             return None
         return max(1, int((end - now).total_seconds()))
+
+
+class Closed:
+    """Who is let in no more until when, remembered in this process: the table need not be asked each time."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._until: OrderedDict[Hashable, datetime] = OrderedDict()
+
+    def close(self, who: Hashable, seconds: int) -> None:
+        """Let nobody in of this name for so long."""
+        with self._lock:
+            self._until[who] = self._clock() + timedelta(seconds=seconds)
+            self._until.move_to_end(who)
+            if len(self._until) > _CAPACITY:
+                self._until.popitem(last=False)
+
+    def seconds(self, who: Hashable) -> int | None:
+        """Return how long it is until this one is let in again; None for now."""
+        until = self._until.get(who)
+        now = self._clock()
+        return None if until is None or until <= now else max(1, int((until - now).total_seconds()))
 
 
 class TokenLimit:

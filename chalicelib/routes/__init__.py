@@ -35,6 +35,7 @@ from chalicelib.routes.key_checks import KeyRoutes
 from chalicelib.routes.messages import MessagesRoutes
 from chalicelib.routes.models import ConnectionModels
 from chalicelib.routes.onboarding import OnboardingRoutes
+from chalicelib.routes.rate_limit import RateLimit
 from chalicelib.routes.rejections import RejectedKeys
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def create_app(services: Services) -> Chalice:
     table = Table(lambda: services.dynamodb, settings.table_name)
     limits = Limits(table, services.clock)
     rejections = RejectedKeys(limits, services.clock)
-    boundary = Boundary(app, authenticator, settings.allowed_origin, rejections.count)
+    rate_limit = RateLimit(limits, services.clock, settings.model_requests_per_minute)
+    boundary = Boundary(app, authenticator, settings.allowed_origin, rate_limit.admit, rejections.count)
 
     registry = Registry(table, clock=services.clock, random_bytes=services.random_bytes)
     sessions = Sessions(services.sts_clients, services.clock)

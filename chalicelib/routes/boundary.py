@@ -70,9 +70,14 @@ class Boundary:
         app: Chalice,
         authenticator: Authenticator,
         allowed_origin: str | None,
+        admit: Callable[[Caller, str], None],
         on_rejected_key: Callable[[Caller], None],
     ) -> None:
-        """`on_rejected_key` is told the caller whose request brought a key that its provider does not take."""
+        """`admit` is asked of each caller and the scope of the route, and raises `ServiceError` for who must wait.
+
+        `on_rejected_key` is told the caller whose request brought a key that its provider does not take.
+        """
+        self._admit = admit
         self._on_rejected_key = on_rejected_key
         self._app = app
         self._authenticator = authenticator
@@ -99,6 +104,7 @@ class Boundary:
             caller = self._authenticator.authenticate(manner.authorization(request))
             request.notes["tenant"] = caller.tenant
             require_scope(caller, scope)
+            self._admit(caller, scope)
             try:
                 return view(request, caller)
             except ServiceError as error:

@@ -84,6 +84,7 @@ CODES: Final[dict[str, Row]] = {
     "connection_ambiguous": Row(400, _INVALID, "The tenant has several active connections; name one."),
     "connection_not_active": Row(403, _PERMISSION, "The connection is not active."),
     "model_not_in_scope": Row(403, _PERMISSION, "The connection's model scope leaves this model out."),
+    "tenant_rate_limited": Row(429, _RATE, "The tenant has made as many requests to models as it may in a minute."),
     # Keys that come with a request
     "unknown_provider": Row(400, _INVALID, "There is no such provider."),
     "provider_required": Row(400, _INVALID, "A key was sent, and not whose it is."),

@@ -9,16 +9,14 @@ does not shut its colleagues out, and a thief with several tokens comes to an en
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.errors import ServiceError
-from chalicelib.onboarding.limits import DAY, MINUTE
+from chalicelib.onboarding.limits import DAY, MINUTE, Closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from chalicelib.onboarding.limits import Limits
     from chalicelib.routes.auth import Caller
@@ -27,7 +25,6 @@ REJECTIONS_A_MINUTE: Final = 30
 REJECTIONS_A_DAY: Final = 500
 OF_A_TENANT: Final = 4
 """How many times as many a tenant may have as one subject of its tokens."""
-_CAPACITY: Final = 1000
 
 
 class RejectedKeys:
@@ -35,22 +32,19 @@ class RejectedKeys:
 
     def __init__(self, limits: Limits, clock: Callable[[], datetime]) -> None:
         self._limits = limits
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._until: OrderedDict[tuple[str, str], datetime] = OrderedDict()
+        self._closed = Closed(clock)
 
     def admit(self, caller: Caller) -> None:
         """Raise `too_many_key_checks` while no key of this caller's is to be tried."""
-        now = self._clock()
         for who, _ in _counted(caller):
-            until = self._until.get((caller.tenant, who))
-            if until is not None and now < until:
+            seconds = self._closed.seconds((caller.tenant, who))
+            if seconds is not None:
                 whose = "requests with this token's subject" if who else "this tenant's requests"
                 raise ServiceError(
                     "too_many_key_checks",
                     f"Too many keys in {whose} were rejected lately; none is tried for now.",
                     fix="Wait, and send a key that POST /v1/keys/verify calls valid.",
-                    retry_after=max(1, int((until - now).total_seconds())),
+                    retry_after=seconds,
                 )
 
     def count(self, caller: Caller) -> None:
@@ -62,14 +56,7 @@ class RejectedKeys:
             ):
                 wait = self._limits.take(caller.tenant, f"{what}{who}", times * most, period)
                 if wait is not None:
-                    self._remember((caller.tenant, who), self._clock() + timedelta(seconds=wait))
-
-    def _remember(self, key: tuple[str, str], until: datetime) -> None:
-        with self._lock:
-            self._until[key] = until
-            self._until.move_to_end(key)
-            if len(self._until) > _CAPACITY:
-                self._until.popitem(last=False)
+                    self._closed.close((caller.tenant, who), wait)
 
 
 def _counted(caller: Caller) -> tuple[tuple[str, int], ...]:

@@ -162,7 +162,7 @@ def test_a_fault_of_ours_is_a_500_without_a_word_of_it(app: Chalice, caplog: pyt
     from chalice.app import Chalice as App
 
     broken = App("broken", configure_logs=False, env={})
-    boundary = Boundary(broken, NoTokens(), None, print)  # type: ignore[arg-type]
+    boundary = Boundary(broken, NoTokens(), None, print, print)  # type: ignore[arg-type]
     boundary.protected("GET", "/x", "operator", lambda *_: None)  # type: ignore[arg-type]
     with Client(broken) as client, caplog.at_level(logging.DEBUG):
         answer = client.http.get("/x")

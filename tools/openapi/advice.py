@@ -58,6 +58,7 @@ WHAT_TO_DO: Final = {
     "connection_ambiguous": "Name one in `Rolecall-Connection`.",
     "connection_not_active": "Verify the connection; its findings say what to change.",
     "model_not_in_scope": "Use a model of the connection's scope, or change the scope.",
+    "tenant_rate_limited": "Wait as long as `Retry-After` says, and send fewer at once.",
     "unknown_provider": "Use bedrock, openai, anthropic, google or azure.",
     "provider_required": "Send `Rolecall-Provider` with the key.",
     "provider_key_incomplete": "Send the parts that the provider needs, and no others.",

@@ -24,6 +24,8 @@ TOKEN: Final = ANY | {
 }
 STORED: Final = TOKEN | {"storage_unavailable"}
 """Routes that read or write the service's table."""
+MODELS: Final = STORED | {"tenant_rate_limited"}
+"""Routes that ask models, which the operator may limit."""
 PAGE: Final = frozenset({"invalid_value", "invalid_cursor"})
 ONE: Final = frozenset({"connection_not_found"})
 JSON: Final = frozenset(

@@ -13,7 +13,7 @@ from tools.openapi import errors
 from tools.openapi.operation import Operation, Parameter, StreamEvent
 from tools.openapi.parameters import CONNECTION_ID, CREDENTIAL
 
-_CALLS: Final = errors.STORED | errors.CREDENTIAL | errors.AWS | errors.PROVIDER
+_CALLS: Final = errors.MODELS | errors.CREDENTIAL | errors.AWS | errors.PROVIDER
 _PART: Final = {"type": "string"}
 _PARTS: Final = {
     "a": "The id's first part: the provider, or the whole of a bare id.",
@@ -92,7 +92,7 @@ OPERATIONS: Final = (
         "POST /v1/completions",
         "create_completion",
         "Completions",
-        errors.STORED
+        errors.MODELS
         | errors.JSON
         | errors.AWS
         | {

@@ -16,7 +16,7 @@ _ANTHROPIC: Final = (
     *CREDENTIAL,
 )
 _CALLS: Final = (
-    errors.STORED
+    errors.MODELS
     | errors.CREDENTIAL
     | errors.AWS
     | errors.JSON
