@@ -214,7 +214,7 @@ VERIFY = [
     pytest.param(
         {"role_arn": ROLE.replace("arn:aws:", "arn:aws-us-gov:")}, 422, "partition_mismatch", "role_arn", id="GovCloud"
     ),
-    pytest.param({"role_arn": ROLE, "invoke": 1}, 400, "invalid_type", "invoke.bool", id="a number for invoke"),
+    pytest.param({"role_arn": ROLE, "invoke": 1}, 400, "invalid_type", "invoke", id="a number for invoke"),
     pytest.param({"role_arn": ROLE, "invoke": "../x"}, 422, "invalid_model_id", "invoke", id="a path to invoke"),
     pytest.param({"role_arn": ROLE, "external_id": "x"}, 400, "external_id_not_settable", "external_id", id="an ID"),
 ]

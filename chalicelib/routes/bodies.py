@@ -116,7 +116,7 @@ def validate(octets: bytes, model: type[M]) -> M:
     try:
         return model.model_validate_json(octets)
     except ValidationError as error:
-        raise _first_error(error) from None
+        raise _first_error(error, octets) from None
 
 
 def _json_octets(request: Request, limit: int) -> bytes:
@@ -203,13 +203,17 @@ _TYPE_ERRORS: Final = {
 }
 
 
-def _first_error(error: ValidationError) -> ServiceError:
+_NO_OBJECT: Final = frozenset({"model_type", "model_attributes_type"})
+
+
+def _first_error(error: ValidationError, octets: bytes) -> ServiceError:
     if error.error_count() > _MOST_ERRORS:
         # pydantic tells all of them or none, and each takes a kilobyte.
         return ServiceError("invalid_value", f"More than {_MOST_ERRORS} things are wrong with the body.")
     details = error.errors(include_url=False, include_input=False)[0]
-    param = ".".join(str(part) for part in details["loc"]) or None
     kind = details["type"]
+    place = details["loc"] if len(details["loc"]) <= 1 else _place(details["loc"], octets, missing=kind == "missing")
+    param = ".".join(str(part) for part in place) or None
     code, message = _TYPE_ERRORS.get(kind, ("", ""))
     if kind == "union_tag_invalid":
         # pydantic's own words repeat what was sent, whole: megabytes of it.
@@ -219,8 +223,37 @@ def _first_error(error: ValidationError) -> ServiceError:
         message = f"{details['msg']}."
     if param is None:
         return ServiceError(code, message)
+    if kind in _NO_OBJECT:
+        message = "Input should be an object."
     # OpenAI's clients show the message alone when they raise: it has to say which field is meant.
     return ServiceError(code, f"{_shown(param)}: {message}", param=_shown(param))
+
+
+def _place(loc: Sequence[int | str], octets: bytes, *, missing: bool) -> list[int | str]:
+    """Return the place of an error in the body: pydantic's own has the names of a union's members between the keys.
+
+    `missing`: the last name is that of a field which is not there.
+    """
+    at: object
+    try:
+        at = json.loads(octets)
+    except (ValueError, RecursionError):
+        return [*loc]
+    place: list[int | str] = []
+    for number, part in enumerate(loc):
+        held = _held(at)
+        if part in held:
+            at = held[part]
+        elif not (missing and number == len(loc) - 1):
+            continue
+        place.append(part)
+    return place
+
+
+def _held(value: object) -> Mapping[object, object]:
+    if isinstance(value, dict):
+        return value
+    return dict(enumerate(value)) if isinstance(value, list) else {}
 
 
 def _shown(name: str) -> str:

@@ -166,13 +166,28 @@ UNNAMED: list[tuple[dict[str, object], str]] = [
     ({**CHAT, "max_tokens": 0}, "max_tokens"),
     ({**CHAT, "messages": [{"role": "nobody", "content": "x"}]}, "messages.0.role"),
     ({**CHAT, "response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+    ({**CHAT, "tool_choice": "any"}, "tool_choice"),
+    ({**CHAT, "messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
+    ({**CHAT, "messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "messages.0.content.0.text"),
+    (
+        {**CHAT, "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+        "messages.0.content.0.image_url.url",
+    ),
+    (
+        {**CHAT, "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
+        "messages.0.content.0.image_url",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("body", "field"), UNNAMED)
 def test_the_text_alone_says_which_field_is_wrong(api: Api, body: object, field: str) -> None:
     """OpenAI's clients show `message` and nothing else when they raise, so the field stands in it as well."""
-    assert api.post("/v1/chat/completions", body).error["message"].startswith(f"{field}: ")
+    error = api.post("/v1/chat/completions", body).error
+
+    assert error["message"].startswith(f"{field}: ")
+    assert error["param"] == field
+    assert "body" not in error["message"]
 
 
 @pytest.mark.parametrize(
