@@ -104,12 +104,16 @@ def role_arn(name: str) -> str:
 class RawBoto3:
     """AWS's SDK as its guide shows it: AssumeRole once, one client kept, shared by threads."""
 
-    def __init__(self, address: Address, role: str = "Plain-boto3") -> None:
+    def __init__(self, address: Address) -> None:
         self._config = Config(max_pool_connections=32)
         self._url = address.url
         sts = address.session().client("sts", endpoint_url=address.url)
         given = sts.assume_role(
-            RoleArn=role_arn(role), RoleSessionName="bench", ExternalId="bench", Policy="{}", DurationSeconds=3600
+            RoleArn=role_arn("Plain-boto3"),
+            RoleSessionName="bench",
+            ExternalId="bench",
+            Policy="{}",
+            DurationSeconds=3600,
         )["Credentials"]
         self._session = boto3.Session(
             given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=REGION

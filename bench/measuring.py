@@ -110,13 +110,13 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
-def side_by_side(work: Callable[[], float], clients: int = CLIENTS) -> list[float]:
-    """Have so many threads begin the work at once; return what each returns. Raises what one of them raises."""
-    start = threading.Barrier(clients)
+def side_by_side(work: Callable[[], float]) -> list[float]:
+    """Have `CLIENTS` threads begin the work at once; return what each returns. Raises what one of them raises."""
+    start = threading.Barrier(CLIENTS)
 
     def run(_: int) -> float:
         start.wait()
         return work()
 
-    with ThreadPoolExecutor(clients) as pool:
-        return list(pool.map(run, range(clients)))
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return list(pool.map(run, range(CLIENTS)))

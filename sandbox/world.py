@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from chalicelib.onboarding.documents import templates
@@ -29,7 +26,6 @@ TABLE: Final = "rolecall-local"
 TENANT: Final = "acme"
 OTHER_TENANT: Final = "globex"
 BUILT_IN_MODEL: Final = "amazon.nova-micro-v1:0"
-_POLICIES: Final = Path(__file__).parent.parent / "policies"
 
 
 class World:
@@ -43,13 +39,10 @@ class World:
     app: Chalice
     gateway: LocalGateway
 
-    def __init__(
-        self, *, port: int = 0, aws_port: int = 0, log_level: str = "WARNING", settle_seconds: int = 7
-    ) -> None:
+    def __init__(self, *, port: int = 0, aws_port: int = 0, settle_seconds: int = 7) -> None:
         self.issuer = Issuer()
         self._port = port
         self._aws_port = aws_port
-        self._log_level = log_level
         self._settle_seconds = settle_seconds
 
     def __enter__(self) -> Self:
@@ -77,7 +70,7 @@ class World:
             table_name=TABLE,
             service_role=self.accounts.service_role,
             tokens=self.issuer.rules(),
-            log_level=self._log_level,
+            log_level="WARNING",
             verification_settle_seconds=self._settle_seconds,
             aws_endpoint=self.aws.url,
             local_addresses=self.providers.addresses(),
@@ -171,13 +164,4 @@ def service_policy(role_names: str = "*") -> dict[str, Any]:
         "role_name_pattern": role_names,
         "stage": "local",
     }
-
-    def fill(value: object) -> Any:
-        if isinstance(value, str):
-            return Template(value).substitute(values)
-        if isinstance(value, list):
-            return [fill(entry) for entry in value]
-        return {name: fill(entry) for name, entry in value.items()} if isinstance(value, dict) else value
-
-    policy: dict[str, Any] = fill(json.loads((_POLICIES / "service-role.json").read_text(encoding="utf-8")))
-    return policy
+    return templates.policy("service-role.json", values)

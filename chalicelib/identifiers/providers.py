@@ -21,7 +21,7 @@ def parse_provider(text: str, *, param: str) -> Provider:
     )
 
 
-def bare_model(text: str, provider: str, *, param: str = "model") -> str:
+def bare_model(text: str, provider: str) -> str:
     """Return a model's id without the provider in use before it; another provider's raises `provider_mismatch`.
 
     Clients may percent-encode the slashes of an ARN. What stands before a slash and is no provider is part of the id.
@@ -34,7 +34,7 @@ def bare_model(text: str, provider: str, *, param: str = "model") -> str:
         raise ServiceError(
             "provider_mismatch",
             f"The model is one of {named.lower()}, and this request goes to {provider}.",
-            param=param,
+            param="model",
             fix=f"Name a model of {provider}, or send a key of {named.lower()} instead.",
         )
     return rest

@@ -17,7 +17,6 @@ from chalicelib.trust import Decision, MalformedPolicyError, Request, Statement,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from chalicelib.errors import WhoseFix
     from chalicelib.identifiers import RoleArn
     from chalicelib.onboarding.connection import Connection
     from chalicelib.onboarding.findings import Severity
@@ -237,7 +236,6 @@ def _finding(
     statement: int | None = None,
     *,
     severity: Severity = "error",
-    whose_fix: WhoseFix = "customer",
 ) -> Finding:
     evidence = {} if statement is None else {"statement": str(statement)}
-    return Finding(code, severity, whose_fix, message, fix, evidence)
+    return Finding(code, severity, "customer", message, fix, evidence)

@@ -72,12 +72,12 @@ class FakeProvider(LoopbackServer):
     NAME: str
     REQUEST_ID: str
 
-    def __init__(self, key: str, port: int = 0) -> None:
+    def __init__(self, key: str) -> None:
         self.key = key
         self._calls: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        super().__init__(self._serve, port, QuietHandler)
+        super().__init__(self._serve, 0, QuietHandler)
 
     def stop(self) -> None:
         """Stop, slow answers included."""
