@@ -95,7 +95,7 @@ CODES: Final[dict[str, Row]] = {
     "invalid_azure_endpoint": Row(422, _INVALID, "The address is not that of an Azure OpenAI resource."),
     "provider_not_supported": Row(400, _INVALID, "The route does not go to this provider."),
     "model_not_supported": Row(400, _INVALID, "The model is not one for this route."),
-    "too_many_key_checks": Row(429, _RATE, "The tenant has verified too many keys lately."),
+    "too_many_key_checks": Row(429, _RATE, "Too many keys of the tenant or of the token's subject were tried lately."),
     "provider_key_rejected": Row(401, _AUTHENTICATION, "The provider does not take the key."),
     "provider_permission_denied": Row(403, _PERMISSION, "The provider knows the key and does not let it do this."),
     "deployments_not_listed": Row(404, _INVALID, "The resource's deployments can't be listed; their names are typed."),
