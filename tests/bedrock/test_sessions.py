@@ -265,6 +265,15 @@ def test_an_answer_that_comes_after_forgetting_is_used_by_nobody_else(sessions: 
     assert sessions.credentials(GRANT).access_key == "ASIA2"
 
 
+@pytest.mark.parametrize("between", ["/", ":", ",", "|", "\n", "\0", '", "', "', '", "#", " "])
+def test_grants_that_read_alike_when_joined_share_nothing(between: str) -> None:
+    """A key of joined texts is one for `a/b` and `c`, and for `a` and `b/c`: one tenant's session for another."""
+    one = replace(GRANT, tenant=f"a{between}b", connection_id="c")
+    other = replace(GRANT, tenant="a", connection_id=f"b{between}c")
+
+    assert one.key != other.key
+
+
 @pytest.mark.parametrize(
     "other",
     [

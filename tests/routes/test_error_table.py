@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 ERRORS: Final = json.loads((Path(__file__).parent.parent / "cases" / "aws_errors.json").read_text())
 OF_SESSIONS: Final = {"expired_credentials", "invalid_aws_credentials"}
 OF_MODELS: Final = [
-    error for error in ERRORS if error["service"].startswith("bedrock") and error["expected"] not in OF_SESSIONS
+    error
+    for error in ERRORS
+    # An answer without a code is none of a fault's of the local AWS; test_failures tells what it means.
+    if error["service"].startswith("bedrock") and error["expected"] not in OF_SESSIONS and error["code"]
 ]
 OF_STS: Final = [error for error in ERRORS if error["service"] == "sts"]
 CHAT: Final = {"model": "amazon.nova-lite-v1:0", "messages": [{"role": "user", "content": "Hello"}]}
