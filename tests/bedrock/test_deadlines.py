@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SECONDS = 0.6
 """All that a call may take here."""
-AT_THE_LATEST = 1.4
+AT_THE_LATEST = 2.5
 BETWEEN = 0.05
 HOST = "bedrock-runtime.us-east-1.amazonaws.com"
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret", "token")

@@ -171,29 +171,35 @@ def test_half_an_answer_is_none_and_is_not_asked_for_again(start: Start, step: S
         _call(far, seconds=0.6)
 
     assert (failed.value.kind, failed.value.passing, len(far.requests)) == (kind, False, 1)
-    assert time.monotonic() - started < 1.4
+    assert time.monotonic() - started < 3
 
 
 def test_a_wait_in_mid_body_ends_with_the_call(start: Start) -> None:
     """Each receive has the time that is left, not the time that the call began with."""
-    far = start(Step(kind="stall", seconds=0.5))
+    far = start(Step(kind="stall", seconds=1.5))
     started = time.monotonic()
     with pytest.raises(Unreachable) as failed:
-        _call(far, seconds=0.8)
+        _call(far, seconds=1.8)
 
     assert failed.value.kind == "timeout"
-    assert time.monotonic() - started < 1.1
+    assert time.monotonic() - started < 3
 
 
 def test_both_tries_share_one_deadline(start: Start) -> None:
     """A retry does not get the time of a call of its own."""
-    far = start(error(503, "ServiceUnavailableException"), Step(kind="hang", seconds=3.0))
+    steps = iter([error(503, "ServiceUnavailableException"), Step(kind="hang", seconds=5)])
+
+    def late(_: object) -> Step:
+        time.sleep(1)
+        return next(steps)
+
+    far = start(choose=late)
     started = time.monotonic()
     with pytest.raises(Unreachable) as failed:
-        _call(far, seconds=0.8)
+        _call(far, seconds=1.8)
 
     assert (failed.value.kind, len(far.requests)) == ("timeout", 2)
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 2.6
 
 
 def test_without_time_left_there_is_no_second_try(start: Start) -> None:

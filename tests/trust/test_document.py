@@ -108,14 +108,14 @@ def test_odd_values_in_an_object_are_judged_or_refused(value: object) -> None:
     ids=["a long run", "runs and question marks", "question marks and runs", "stars and runs", "stars"],
 )
 def test_a_hostile_pattern_is_answered_at_once(pattern: str) -> None:
-    """Twenty patterns made to be tried again and again cost less than a second together."""
+    """Twenty patterns made to be tried again and again cost seconds at most, not years."""
     condition = {"StringLike": {"sts:ExternalId": [pattern] * 20}}
     policy = TrustPolicy.parse({"Version": "2012-10-17", "Statement": [{**TRUST, "Condition": condition}]})
 
     start = time.perf_counter()
     decision = decide([policy], OURS)
 
-    assert (decision, time.perf_counter() - start < 1) == ("implicit_deny", True)
+    assert (decision, time.perf_counter() - start < 5) == ("implicit_deny", True)
 
 
 @pytest.mark.parametrize(
