@@ -61,7 +61,7 @@ class LocalGateway(LoopbackServer):
         path = environ["RAW_URI"].partition("?")[0]
         found = self._routes.match(environ["REQUEST_METHOD"], path)
         if found is None:
-            return self._refuse(start_response, request_id, "unknown_route", "There is no such route or method.")
+            return self._refuse(start_response, request_id, "unknown_route", "There is no such route.")
         body = _body(environ)
         if body is None:
             message = "API Gateway takes 10 MB in one request."
@@ -101,14 +101,17 @@ class Routes:
     """Finds the declared path of a request as API Gateway does: fixed segments win over `{parameters}`."""
 
     def __init__(self, app: Chalice) -> None:
-        self._routes = [(path.strip("/").split("/"), path, methods) for path, methods in app.routes.items()]
+        self._routes = [(path.strip("/").split("/"), path) for path in app.routes]
 
     def match(self, method: str, path: str) -> tuple[str, str, dict[str, str]] | None:
-        """Return method, declared path and parameters (as sent, not decoded), or None."""
+        """Return method, declared path and parameters (as sent, not decoded), or None.
+
+        A method that a path has not reaches the app as well, which refuses it: each path has `ANY` (tools/template.py).
+        """
         parts = path.strip("/").split("/")
         candidates = []
-        for declared, resource, methods in self._routes:
-            if len(declared) != len(parts) or method not in methods:
+        for declared, resource in self._routes:
+            if len(declared) != len(parts):
                 continue
             pairs = list(zip(declared, parts, strict=True))
             if all(name == part or (name.startswith("{") and part) for name, part in pairs):

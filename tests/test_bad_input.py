@@ -262,6 +262,27 @@ def test_odd_paths_and_queries_are_refused(api: Api, path: str, status: int, cod
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/models", "GET, OPTIONS"),
+        ("GET", "/v1/chat/completions", "OPTIONS, POST"),
+        ("POST", "/v1/connections/conn-aaaaaaaaaaaaaaaaaaaa", "DELETE, GET, OPTIONS, PATCH"),
+        ("TRACE", "/health", "GET, OPTIONS"),
+    ],
+)
+def test_a_method_that_a_route_has_not_is_told_with_those_it_has(
+    api: Api, method: str, path: str, allowed: str
+) -> None:
+    """RFC 9110, 15.5.6; also who has no token may know what the contract says to everyone."""
+    for headers in ({}, {"Authorization": ""}):
+        answer = api.call(method, path, headers=headers)
+
+        assert _is_clean_refusal(answer)
+        assert (answer.status, answer.error["code"]) == (405, "method_not_allowed")
+        assert ", ".join(sorted(answer.headers["Allow"].split(", "))) == allowed
+
+
+@pytest.mark.parametrize(
     "place",
     [
         pytest.param("REPORT", id="another item of the connection"),

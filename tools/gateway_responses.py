@@ -13,7 +13,7 @@ from chalicelib.errors import ServiceError
 from chalicelib.routes.boundary import EXPOSED_HEADERS
 from chalicelib.routes.codes import CODES, envelope
 
-NO_ROUTE: Final = ServiceError("unknown_route", "There is no such route or method.")
+NO_ROUTE: Final = ServiceError("unknown_route", "There is no such route.")
 
 
 class Own(NamedTuple):

@@ -129,9 +129,9 @@ def unknown_route(at: Deployment) -> str:
 
 
 def unknown_method(at: Deployment) -> str:
-    """Check the same of a method."""
-    at.ask("PUT", "/health").refusal(404, "unknown_route")
-    return "404 unknown_route"
+    """Check that a method that a path has not reaches the function, which says so."""
+    at.ask("PUT", "/health", token="").refusal(405, "method_not_allowed")
+    return "405 method_not_allowed"
 
 
 def no_token(at: Deployment) -> str:

@@ -25,6 +25,9 @@ _STREAMING: Final = (
     "/response-streaming-invocations"
 )
 _MARK: Final = re.compile(r"\$\{([a-z_]+)\}")
+_INTEGRATION: Final = "x-amazon-apigateway-integration"
+_ANY: Final = "x-amazon-apigateway-any-method"
+"""API Gateway developer guide, "x-amazon-apigateway-any-method object": all methods that a path does not name."""
 _DEPLOYMENT: Final = "RestAPIDeployment"
 _ORIGIN: Final = {"Fn::If": ["SetsAllowedOrigin", {"Fn::Sub": "'${AllowedOrigin}'"}, {"Ref": "AWS::NoValue"}]}
 _FOUNDATION_MODEL: Final = {
@@ -192,9 +195,14 @@ def _function(name: str, written: Mapping[str, Any], common: Mapping[str, Any]) 
 
 def _api(name: str, written: Mapping[str, Any], streams: Iterable[tuple[str, str]]) -> Json:
     body: Json = deepcopy(written["DefinitionBody"])
+    for methods in body["paths"].values():
+        # API Gateway's own answer to a method that a path has not is the one to a path that there is not: the service
+        # tells them apart, and names the methods. Without its documentation, each is the same integration.
+        any_of_them = next(operation for operation in methods.values() if _INTEGRATION in operation)
+        methods[_ANY] = {_INTEGRATION: deepcopy(any_of_them[_INTEGRATION])}
     for method, path in streams:
         try:
-            integration = body["paths"][path][method.lower()]["x-amazon-apigateway-integration"]
+            integration = body["paths"][path][method.lower()][_INTEGRATION]
         except KeyError:
             raise TemplateError(f"There is no route {method} {path} to be streamed.") from None
         integration |= {

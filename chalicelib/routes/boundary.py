@@ -179,7 +179,11 @@ class Boundary:
             self._current.reset(token)
         if isinstance(response.body, dict) and response.body.keys() == {"Code", "Message"}:
             # Chalice's own answer, to a method that a path does not have.
-            response = self._refusal(request, ServiceError("unknown_route", "There is no such route or method."))
+            allow = response.headers.get("Allow", "")
+            response = self._refusal(
+                request, ServiceError("method_not_allowed", "This route has no such method.", fix=f"It has {allow}.")
+            )
+            response.headers["Allow"] = allow
         # A view may have said otherwise: the wizard's files may be kept, and nothing else.
         response.headers = {**self._common_headers(request), **response.headers}
         log.info(

@@ -41,7 +41,8 @@ CODES: Final[dict[str, Row]] = {
     "external_id_not_settable": Row(400, _INVALID, "The request names an external ID; nobody can choose one."),
     "unsupported_media_type": Row(415, _INVALID, "The body must be JSON, and not compressed."),
     "body_too_large": Row(413, _INVALID, "The body is larger than the route takes."),
-    "unknown_route": Row(404, _INVALID, "There is no such route or method."),
+    "unknown_route": Row(404, _INVALID, "There is no such route."),
+    "method_not_allowed": Row(405, _INVALID, "The route has no such method; the header Allow names those it has."),
     # Who asks
     "missing_token": Row(401, _AUTHENTICATION, "No bearer token was sent."),
     "invalid_token": Row(401, _AUTHENTICATION, "The token is not one that this service accepts."),

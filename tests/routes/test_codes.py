@@ -48,7 +48,7 @@ def test_a_status_fits_its_kind() -> None:
         "permission_error": {403},
         "rate_limit_error": {429},
         "insufficient_quota": {429},
-        "invalid_request_error": {400, 404, 409, 413, 415, 422, 428},
+        "invalid_request_error": {400, 404, 405, 409, 413, 415, 422, 428},
         "api_error": {500, 501, 502, 503, 504},
     }
 

@@ -148,8 +148,9 @@ def test_a_method_that_the_path_has_not_is_told_in_the_same_shape(world: World, 
     answer: dict[str, Any] = world.app(proxy_event("GET", "/v1/messages", headers), None)
     body = json.loads(answer["body"])
 
-    assert answer["statusCode"] == 404
-    assert (body["type"], body["error"]["type"], body["error"]["code"]) == ("error", "not_found_error", "unknown_route")
+    told = (body["type"], body["error"]["type"], body["error"]["code"])
+    assert answer["statusCode"] == 405
+    assert told == ("error", "invalid_request_error", "method_not_allowed")
 
 
 def test_two_headers_of_one_name_are_two_tokens(world: World, tenant: Onboarding) -> None:

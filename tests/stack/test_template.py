@@ -295,6 +295,15 @@ def test_routes_that_stream_are_integrated_as_streams() -> None:
     assert "AWS_LAMBDA_EXEC_WRAPPER" not in plain
 
 
+def test_every_method_of_a_path_reaches_the_function(stack: dict[str, Any]) -> None:
+    """API Gateway would answer one that a path has not as it answers a path that there is not."""
+    paths = _of_type(stack, "AWS::ApiGateway::RestApi")["RestAPI"]["Body"]["paths"]
+    found = [methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"] for methods in paths.values()]
+
+    assert all(integration["type"] == "aws_proxy" for integration in found)
+    assert not any("responseTransferMode" in integration for integration in found)
+
+
 def test_the_stack_streams_what_the_code_streams(stack: dict[str, Any]) -> None:
     """A route on one list alone would be a 502, or cut at 29 seconds; both functions are run by our loop."""
     paths = _of_type(stack, "AWS::ApiGateway::RestApi")["RestAPI"]["Body"]["paths"]

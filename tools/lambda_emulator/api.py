@@ -184,7 +184,7 @@ def from_app(function: Function) -> Api:
         {
             path: {
                 method: Route(streamed=True, seconds=STREAM_SECONDS) if (method, path) in streams else Route()
-                for method in methods
+                for method in [*methods, "ANY"]
             }
             for path, methods in told["routes"].items()
         },
