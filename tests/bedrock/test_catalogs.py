@@ -40,6 +40,19 @@ def test_a_list_is_asked_for_once(world: World) -> None:
     assert first == second
 
 
+def test_half_a_list_is_answered_and_not_remembered(world: World) -> None:
+    """What failed for a moment must not hide models for minutes."""
+    tenant = _active(world)
+    world.aws.faults.add(
+        {"service": "bedrock", "operation": "ListFoundationModels", "kind": "error", "code": "AccessDeniedException"}
+    )
+    half = {model["id"] for model in tenant.api.get("/v1/models").json["data"]}
+    whole = {model["id"] for model in tenant.api.get("/v1/models").json["data"]}
+
+    assert half
+    assert "bedrock/amazon.nova-lite-v1:0" in whole - half
+
+
 def test_a_change_of_the_connection_drops_the_list(world: World) -> None:
     """What a role could do under another version says nothing of this one."""
     tenant = _active(world)

@@ -155,6 +155,60 @@ def test_an_exceptions_text_is_read_in_both_spellings(stream: Callable[..., Even
     assert (raised.value.code, raised.value.message) == ("validationException", "Too long.")
 
 
+def test_an_error_that_is_no_exception_of_the_model_is_told_by_its_headers(stream: Callable[..., Events]) -> None:
+    """The event stream's own kind of error has no payload (Smithy, "Amazon Event Stream specification")."""
+    headers = {":message-type": "error", ":error-code": "ModelError", ":error-message": "It broke."}
+    with pytest.raises(AwsError) as raised:
+        stream(CHUNKED, [frame(headers, b"")]).first()
+
+    assert (raised.value.code, raised.value.message, raised.value.request_id) == ("ModelError", "It broke.", "")
+
+
+def test_a_stream_of_nothing_is_no_answer(stream: Callable[..., Events]) -> None:
+    """It ended as streams end, and before it began."""
+    with pytest.raises(Unreachable) as raised:
+        stream(CHUNKED, [])
+
+    assert raised.value.kind == "cut"
+
+
+@pytest.mark.parametrize("framing", [CHUNKED, UNTIL_CLOSE])
+def test_silence_is_told_and_breaks_nothing(stream: Callable[..., Events], framing: str) -> None:
+    """None for each while in which nothing came, and then what came after all."""
+    go_on = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield event("messageStart", {"role": "assistant"})
+        assert go_on.wait(60)
+        yield event("messageStop", {})
+
+    events = stream(framing, pieces()).within(0.02)
+    before = [next(events), next(events), next(events)]
+    go_on.set()
+    after = [found.type for found in events if found is not None]
+
+    assert [found.type if found else None for found in before] == ["messageStart", None, None]
+    assert after == ["messageStop"]
+
+
+def test_a_stream_that_falls_silent_ends_with_its_time(stream: Callable[..., Events]) -> None:
+    """However often silence was told before: the seconds bound the whole stream."""
+    go_on = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield event("messageStart", {"role": "assistant"})
+        assert go_on.wait(60)
+
+    events = stream(CHUNKED, pieces(), 0.5)
+    try:
+        with pytest.raises(Unreachable) as raised:
+            list(events.within(0.05))
+    finally:
+        go_on.set()
+
+    assert raised.value.kind == "timeout"
+
+
 def test_white_space_around_an_event_is_json_too(stream: Callable[..., Events]) -> None:
     """RFC 8259 allows it."""
     headers = {":message-type": "event", ":event-type": "contentBlockDelta"}

@@ -7,7 +7,10 @@ import ssl
 import threading
 from typing import TYPE_CHECKING
 
-from chalicelib.bedrock.transport import pool
+import pytest
+
+from chalicelib.bedrock.transport import encoded, pool
+from chalicelib.errors import ServiceError
 from tests.providers.test_endpoint import TlsServer
 
 if TYPE_CHECKING:
@@ -33,6 +36,29 @@ def test_a_request_leaves_in_one_piece() -> None:
 
     assert received[0].startswith(b"POST /x HTTP/1.1\r\n")
     assert received[0].endswith(b"\r\n\r\nthe body")
+
+
+def _nested(levels: int) -> dict[str, object]:
+    body: dict[str, object] = {}
+    for _ in range(levels):
+        body = {"a": body}
+    return body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"x": float("inf")}, id="no end"),
+        pytest.param({"x": [float("nan")]}, id="no number"),
+        pytest.param(_nested(100_000), id="no bottom"),
+    ],
+)
+def test_what_json_cannot_say_is_the_callers_fault(body: dict[str, object]) -> None:
+    """Schemas and arguments of tools are the caller's: Python would write words into them that are no JSON."""
+    with pytest.raises(ServiceError) as refused:
+        encoded(body)
+
+    assert refused.value.code == "invalid_value"
 
 
 def test_over_tls_as_well(tmp_path: Path) -> None:

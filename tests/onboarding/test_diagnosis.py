@@ -138,6 +138,17 @@ def test_a_service_that_runs_as_someone_else_is_the_operators_fault(
     assert world.accounts.service_role.name not in json.dumps(finding["evidence"])
 
 
+def test_an_sts_that_does_not_say_who_we_are_accuses_nobody(world: World, subject: Subject) -> None:
+    """Only an answer shows that the service is someone else; without one the role's suspects are told."""
+    world.aws.faults.add(
+        {"service": "sts", "operation": "GetCallerIdentity", "kind": "error", "code": "AccessDenied", "times": None}
+    )
+    [finding] = subject.verify()["findings"]
+
+    assert (finding["code"], finding["whose_fix"]) == ("assume_role_denied", "customer")
+    assert finding["suspects"]
+
+
 def test_a_service_that_may_not_assume_is_the_operators_fault(world: World, subject: Subject) -> None:
     """AWS refuses before it looks at the role, so nothing is asked of the customer, and nothing more of STS."""
     subject.make_role()

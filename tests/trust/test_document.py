@@ -68,6 +68,13 @@ def test_a_permissions_policy_is_refused_in_aws_words(changes: dict[str, Any], a
     assert _answer(PermissionsPolicy, {"Version": "2012-10-17", "Statement": [{**OWN, **changes}]}) == answer
 
 
+def test_a_documents_own_id_is_a_text() -> None:
+    """IAM stores none that is something else."""
+    answer = _answer(TrustPolicy, {"Version": "2012-10-17", "Id": 5, "Statement": [TRUST]})
+
+    assert answer == "Syntax errors in policy: Id must be a string."
+
+
 @pytest.mark.parametrize("missing", ["Action", "Resource"])
 def test_a_missing_field_is_named(missing: str) -> None:
     """A permissions policy names what it allows and on what."""
