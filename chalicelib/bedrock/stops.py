@@ -50,13 +50,14 @@ def usage_of(usage: Mapping[str, object]) -> TokenUsage:
     """Return OpenAI's count of Converse's `usage`."""
     # inputTokens leaves out what was read from or written to a prompt cache; OpenAI's prompt_tokens does not.
     cached = _count(usage, "cacheReadInputTokens")
-    prompt = _count(usage, "inputTokens") + cached + _count(usage, "cacheWriteInputTokens")
+    written = _count(usage, "cacheWriteInputTokens")
+    prompt = _count(usage, "inputTokens") + cached + written
     completion = _count(usage, "outputTokens")
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": cached},
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
     }
 
 

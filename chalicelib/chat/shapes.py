@@ -85,7 +85,7 @@ class TokenUsage(TypedDict):
     total_tokens: int
     """Together."""
     prompt_tokens_details: NotRequired[dict[str, Any]]
-    """How many of the question came from a cache."""
+    """How many of the question came from a cache, and how many were written to it."""
     completion_tokens_details: NotRequired[dict[str, Any]]
     """What the provider tells of the answer's."""
 

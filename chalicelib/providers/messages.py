@@ -224,12 +224,13 @@ def _unsupported(param: str) -> ServiceError:
 def usage_of(usage: Mapping[str, object], output: int) -> dict[str, Any]:
     """Return tokens as OpenAI counts them: those of the question include what came from a prompt cache."""
     cached = number(usage, "cache_read_input_tokens") or 0
-    asked = (number(usage, "input_tokens") or 0) + cached + (number(usage, "cache_creation_input_tokens") or 0)
+    written = number(usage, "cache_creation_input_tokens") or 0
+    asked = (number(usage, "input_tokens") or 0) + cached + written
     return {
         "prompt_tokens": asked,
         "completion_tokens": output,
         "total_tokens": asked + output,
-        "prompt_tokens_details": {"cached_tokens": cached},
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
     }
 
 

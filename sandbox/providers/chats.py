@@ -70,6 +70,8 @@ def question_of(body: dict[str, Any]) -> Question:
     wanted = body.get("response_format") or {}
     if wanted.get("type") == "json_schema":
         asked.schema = wanted["json_schema"].get("schema") or {"type": "object"}
+    elif wanted.get("type") == "json_object":
+        asked.schema = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
     return asked
 
 

@@ -302,7 +302,7 @@ def test_an_answer_becomes_a_completion() -> None:
             "prompt_tokens": 10,
             "completion_tokens": 3,
             "total_tokens": 13,
-            "prompt_tokens_details": {"cached_tokens": 0},
+            "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         },
     }
     assert ChatCompletion.model_validate(_completion(ANSWER), strict=True).choices[0].message.content == "Good day"
@@ -358,7 +358,7 @@ def test_a_prompt_cache_counts_as_prompt() -> None:
         "prompt_tokens": 130,
         "completion_tokens": 3,
         "total_tokens": 133,
-        "prompt_tokens_details": {"cached_tokens": 100},
+        "prompt_tokens_details": {"cached_tokens": 100, "cache_write_tokens": 20},
     }
 
 

@@ -42,7 +42,7 @@ def test_what_is_no_count_counts_as_nothing(odd: object) -> None:
         "prompt_tokens": 7,
         "completion_tokens": 0,
         "total_tokens": 7,
-        "prompt_tokens_details": {"cached_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
     }
 
 

@@ -313,7 +313,7 @@ def test_tokens_from_a_prompt_cache_count_as_asked() -> None:
         "prompt_tokens": 543,
         "completion_tokens": 2,
         "total_tokens": 545,
-        "prompt_tokens_details": {"cached_tokens": 40},
+        "prompt_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 500},
     }
     assert completion["choices"][0]["message"]["content"] is None
 
