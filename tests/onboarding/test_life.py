@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 from dataclasses import replace
@@ -209,6 +210,28 @@ def test_deletion_ends_every_use_at_once_and_is_proven(living: Living) -> None:
     iam.delete_role_policy(RoleName=living.name, PolicyName="Rolecall")
     iam.delete_role(RoleName=living.name)
     assert living.api.post(f"{living.path}/removal", {}).json == {"removed": True, "findings": [], "retry_after": None}
+
+
+def test_no_session_of_a_deleted_connection_stays_in_memory(living: Living) -> None:
+    """Nobody could use it, as the next version has another key; it is dropped all the same, not kept for an hour."""
+    connection = living.path.rpartition("/")[2]
+
+    def held() -> int:
+        # Whoever keeps sessions by connection: asked of the interpreter, since no part of the service shows them.
+        return sum(_connection_of(one) == connection for one in gc.get_objects())
+
+    assert living.api.get("/v1/models").status == 200
+    assert held() > 0
+    living.api.call("DELETE", living.path)
+    gc.collect()
+
+    assert held() == 0
+
+
+def _connection_of(one: object) -> str | None:
+    """Return the connection whose session an object holds, if it is one of the cache's."""
+    is_entry = type(one).__module__ == "chalicelib.bedrock.sessions" and hasattr(one, "session")
+    return str(getattr(one, "connection_id", "")) if is_entry and getattr(one, "session", None) is not None else None
 
 
 def test_the_proof_of_a_removal_is_not_to_be_had_without_limit(world: World, living: Living) -> None:
