@@ -86,6 +86,14 @@ class Boundary:
         self._current: ContextVar[Request] = ContextVar("request")
         app.middleware("http")(self._around)
 
+    def admit(self, caller: Caller, scope: str) -> None:
+        """Raise `ServiceError` unless the token has the scope and its tenant may go on.
+
+        Asked for each protected route; a view asks it for what a request needs besides.
+        """
+        require_scope(caller, scope)
+        self._admit(caller, scope)
+
     def public(self, method: str, path: str, view: Callable[[Request], Reply]) -> None:
         """Add a route that needs no token."""
         self._add(method, path, None, view, view, OPENAI)
@@ -103,8 +111,7 @@ class Boundary:
         def authenticated(request: Request) -> Reply | EventStream:
             caller = self._authenticator.authenticate(manner.authorization(request))
             request.notes["tenant"] = caller.tenant
-            require_scope(caller, scope)
-            self._admit(caller, scope)
+            self.admit(caller, scope)
             try:
                 return view(request, caller)
             except ServiceError as error:

@@ -12,7 +12,6 @@ from chalicelib.identifiers.providers import bare_model
 from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
 from chalicelib.routes import bodies, own_key
-from chalicelib.routes.auth import require_scope
 from chalicelib.routes.exchange import Reply
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ class InferenceRoutes:
 
     def register(self, boundary: Boundary) -> None:
         """Add the routes. Ids hold slashes, which API Gateway does not match in one parameter: one route each."""
+        self._admit = boundary.admit
         boundary.protected("GET", "/v1/models", "models:invoke", self.list)
         for parts in ("{a}", "{a}/{b}", "{a}/{b}/{c}"):
             boundary.protected("GET", f"/v1/models/{parts}", "models:invoke", self.get)
@@ -94,7 +94,7 @@ class InferenceRoutes:
         if probe not in (["true"], ["false"]):
             raise ServiceError("invalid_value", "probe is true or false.", param="probe")
         if probe == ["true"]:
-            require_scope(caller, "models:invoke")
+            self._admit(caller, "models:invoke")
         served = self._served.choose(caller.tenant, request.path_parameter("connection_id"))
         request.notes["connection"] = str(served.connection.id)
         credentials = self._sessions.credentials(served.grant)

@@ -110,6 +110,16 @@ def test_others_and_other_routes_are_left_alone(world: World, tenant: str) -> No
     assert process.ask(tenant, "GET", "/v1/setup").status_code == 200
 
 
+def test_trying_the_models_of_a_connection_is_asking_models(world: World, tenant: str) -> None:
+    """`?probe=true` invokes up to 25 of them under another route's scope; looking at the table alone is free."""
+    process = _Process(world)
+    table = "/v1/connections/conn-aaaaaaaaaaaaaaaaaaaa/models"
+    probed = [process.ask(tenant, "GET", f"{table}?probe=true").status_code for _ in range(MOST + 1)]
+
+    assert probed == [404] * MOST + [429]
+    assert process.ask(tenant, "GET", table).status_code == 404
+
+
 def test_who_may_not_ask_models_is_not_counted(world: World, tenant: str) -> None:
     """A token without the scope is refused before, so nobody can use up a tenant's minute with a lesser token."""
     process = _Process(world)
