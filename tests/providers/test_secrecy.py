@@ -15,19 +15,22 @@ from chalicelib.bedrock.wire import Wire
 from chalicelib.errors import ServiceError
 from chalicelib.logs import JsonFormatter
 from chalicelib.providers import connect
+from chalicelib.providers.anthropic_messages import AnthropicMessages
 from chalicelib.providers.base import Question
-from chalicelib.providers.credentials import ApiKey, AwsKeys, BedrockKey
-from chalicelib.providers.failures import ProviderRefusal
+from chalicelib.providers.credentials import ApiKey, AwsKeys, AzureKey, BedrockKey
+from chalicelib.providers.endpoint import AzureEndpoint
+from chalicelib.providers.failures import ProviderRefusal, explain, read_error
+from chalicelib.providers.openai_embeddings import OpenAiEmbeddings
 from chalicelib.providers.outgoing import Outgoing
 from chalicelib.providers.standard import ModelRule
 from chalicelib.routes.credential import HEADERS
 from sandbox.providers import AZURE_HOST
 from sandbox.providers.server import SWITCHES
-from tests.bedrock.far_side import error
+from tests.bedrock.far_side import Step, error
 from tests.far_customer import Api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from chalicelib.providers.bedrock import Bedrock
     from sandbox.world import World
@@ -112,6 +115,58 @@ def test_a_canary_in_a_key_survives_no_failure(world: World, logs: io.StringIO, 
     everything = told + logs.getvalue() + _table(world) + json.dumps(world.aws.calls.rows())
     assert CANARY not in everything
     assert fake.key not in everything
+
+
+_PLAIN = f"{CANARY}0123456789abcdef0123"
+"""A key that looks like none, as Azure's do: nothing but knowing it finds it in a text."""
+_HOSTS = {"openai": "api.openai.com", "google": "generativelanguage.googleapis.com", "anthropic": "api.anthropic.com",
+          "azure": AZURE_HOST}  # fmt: skip
+_MODELS = {"openai": "gpt-4o", "google": "gemini-2.5-flash", "anthropic": "claude-haiku-4-5", "azure": "team-chat"}
+_SAID = {"error": {"type": "invalid_request_error", "code": "odd", "message": f"x {_PLAIN} y", "param": _PLAIN}}
+_EVENT = b"event: error\ndata: " + json.dumps(_SAID).encode() + b"\n\n"
+_REPEATED = {
+    "in a refusal": Step(400, json.dumps(_SAID).encode()),
+    "in a refusal of the key": Step(401, json.dumps(_SAID).encode()),
+    "in a failure": Step(500, json.dumps(_SAID).encode()),
+    "where the text is cut": Step(400, json.dumps({"error": {"message": "x" * 390 + _PLAIN}}).encode()),
+    "within a stream": Step(200, _EVENT, {"Content-Type": "text/event-stream"}),
+}
+
+
+@pytest.mark.parametrize("step", _REPEATED.values(), ids=_REPEATED)
+@pytest.mark.parametrize("provider", _HOSTS)
+def test_a_key_that_a_provider_repeats_is_told_nobody(start: Start, provider: str, step: Step) -> None:
+    """In whatever answer, at every door that takes such a key, and however little it looks like one."""
+    outgoing = Outgoing(local={_HOSTS[provider]: start(choose=lambda _: step).url})
+    key: Any = ApiKey(provider, SecretStr(_PLAIN))  # type: ignore[arg-type]  # azure has its own
+    if provider == "azure":
+        key = AzureKey(SecretStr(_PLAIN), AzureEndpoint(AZURE_HOST))
+    adapter = connect(key, outgoing=outgoing, wire=Wire(), rule=ModelRule())
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "input": "Hi"}
+    question = Question(_MODELS[provider], body, (), 5)
+    doors: list[Callable[[], object]] = [
+        adapter.models, lambda: adapter.chat(question), lambda: list(adapter.stream(question).chunks)
+    ]  # fmt: skip
+    if provider == "anthropic":
+        native = AnthropicMessages(key, outgoing)
+        doors += [lambda: native.message(question, {}), lambda: native.count(question, {})]
+        doors.append(lambda: list(native.stream(question, {}).chunks))
+    else:
+        doors.append(lambda: OpenAiEmbeddings(key, outgoing).embed(_MODELS[provider], body))
+    told = repr(adapter.verify())
+    for door in doors:
+        with pytest.raises(ServiceError) as refused:
+            door()
+        told += refused.value.message + repr(vars(refused.value))
+
+    assert CANARY not in told
+
+
+def test_of_a_key_that_is_refused_nothing_is_said_in_its_providers_words() -> None:
+    """They repeat its end, its beginning, or both, each in its own way: only saying nothing of it is sure."""
+    said = {"error": {"code": "invalid_api_key", "message": "Incorrect key provided: it ends with d9b3f7."}}
+
+    assert "d9b3f7" not in explain(read_error("openai", 401, said)).message
 
 
 _AWS_KEYS = {
