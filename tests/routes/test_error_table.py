@@ -88,12 +88,17 @@ def test_the_same_within_a_stream(world: World, tenant: Onboarding, error: dict[
     assert "[DONE]" not in answer.text
 
 
-@pytest.mark.parametrize("error", OF_STS, ids=_named)
-def test_a_refusal_of_sts_is_told(world: World, tenant: Onboarding, error: dict[str, Any]) -> None:
-    """A chat that needs a new session is refused with STS's reason."""
+def _change(tenant: Onboarding) -> None:
+    """Change the connection, so that neither a session of it is held nor a refusal remembered."""
     shown = tenant.shown()
     renamed = {"name": f"Acme {shown['version']}"}
     assert tenant.api.call("PATCH", tenant.path, renamed, headers={"If-Match": str(shown["version"])}).status == 200
+
+
+@pytest.mark.parametrize("error", OF_STS, ids=_named)
+def test_a_refusal_of_sts_is_told(world: World, tenant: Onboarding, error: dict[str, Any]) -> None:
+    """A chat that needs a new session is refused with STS's reason."""
+    _change(tenant)
     _fault(world, "AssumeRole", error)
     answer = tenant.api.post("/v1/chat/completions", CHAT)
 
@@ -104,6 +109,7 @@ def test_a_refusal_of_sts_is_told(world: World, tenant: Onboarding, error: dict[
 @pytest.mark.parametrize("error", [error for error in ERRORS if error["expected"] in OF_SESSIONS], ids=_named)
 def test_a_session_that_is_refused_is_replaced_once(world: World, tenant: Onboarding, error: dict[str, Any]) -> None:
     """One refusal is not seen; a second is our trouble with AWS, and no 401 of the caller's token."""
+    _change(tenant)
     _fault(world, "Converse", error, times=1)
     healed = tenant.api.post("/v1/chat/completions", CHAT)
     _fault(world, "Converse", error)
