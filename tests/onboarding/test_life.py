@@ -199,7 +199,8 @@ def test_deletion_ends_every_use_at_once_and_is_proven(living: Living) -> None:
     assert living.chats() == 200
 
     deleted = living.api.call("DELETE", living.path)
-    assert (deleted.status, deleted.json["connection"]["status"]) == (200, "revoked")
+    shown = deleted.json["connection"]
+    assert (deleted.status, shown["status"], shown["usable"]) == (200, "revoked", False)
     assert living.name in " ".join(deleted.json["teardown"])
     assert living.chats() == 404
     assert living.api.call("DELETE", living.path).status == 200
