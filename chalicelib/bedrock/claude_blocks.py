@@ -23,8 +23,11 @@ _OF_USAGE: Final[dict[str, object]] = {
     "service_tier": None,
 }
 _DIRECT: Final = {"type": "direct"}
-_OF_BLOCKS: Final[dict[object, dict[str, object]]] = {"text": {"citations": None}, "tool_use": {"caller": _DIRECT}}
-"""Anthropic's published OpenAPI document, as of 2026-11: Message, Usage, ResponseTextBlock, ResponseToolUseBlock."""
+_OF_BLOCKS: Final[dict[object, dict[str, object]]] = {"text": {"citations": []}, "tool_use": {"caller": _DIRECT}}
+"""Anthropic's published OpenAPI document, as of 2026-11: Message, Usage, ResponseTextBlock, ResponseToolUseBlock.
+
+Of citations it takes null as well, and @ai-sdk/anthropic (3.0) does not: no list is an answer that it can't read.
+"""
 _SAYING_NOTHING: Final[dict[str, tuple[object, ...]]] = {"citations": (None, []), "caller": (None, _DIRECT)}
 
 

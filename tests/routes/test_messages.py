@@ -377,6 +377,8 @@ def test_a_whole_answer_has_what_anthropics_schema_requires(tenant: Onboarding, 
     assert REQUIRED["message"] <= set(answer)
     assert REQUIRED["usage"] <= set(answer["usage"])
     assert set(block) == REQUIRED[block["type"]]
+    # @ai-sdk/anthropic reads a list or nothing.
+    assert block.get("citations", []) == []
 
 
 def test_an_answer_can_be_sent_back_as_it_came(tenant: Onboarding) -> None:
