@@ -173,6 +173,17 @@ def test_a_stream_of_nothing_is_no_answer(stream: Callable[..., Events]) -> None
 
 
 @pytest.mark.parametrize("framing", [CHUNKED, UNTIL_CLOSE])
+def test_half_an_event_at_the_end_is_no_end(stream: Callable[..., Events], framing: str) -> None:
+    """Though HTTP ended as it does, and the events before it look like a whole answer: what it cost was in the half."""
+    usage = event("metadata", {"usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}})
+    pieces = [event("messageStart", {"role": "assistant"}), event("messageStop", {"stopReason": "end_turn"})]
+    with pytest.raises(Unreachable) as raised:
+        list(stream(framing, [*pieces, usage[: len(usage) // 2]]).within(60))
+
+    assert raised.value.kind == "cut"
+
+
+@pytest.mark.parametrize("framing", [CHUNKED, UNTIL_CLOSE])
 def test_silence_is_told_and_breaks_nothing(stream: Callable[..., Events], framing: str) -> None:
     """None for each while in which nothing came, and then what came after all."""
     go_on = threading.Event()
