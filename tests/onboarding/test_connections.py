@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +123,22 @@ def test_the_same_request_sent_at_once_makes_one_connection(api: Api) -> None:
     assert {answer.status for answer in answers} == {201}
     assert len({answer.json["id"] for answer in answers}) == 1
     assert len(api.get("/v1/connections").json["data"]) == 1
+
+
+def test_an_idempotency_key_counts_for_a_day(world: World, tenant: str) -> None:
+    """Longer than any client tries again. DynamoDB deletes what has expired days late, so its time is looked at."""
+    now = world.services.clock()
+    table = Table(lambda: world.services.dynamodb, world.settings.table_name)
+    registry = Registry(table, clock=lambda: now, random_bytes=world.services.random_bytes)
+    new, actor = NewConnection("x", "us-east-1", None, None, None), Actor("somebody", "127.0.0.1")
+    first = registry.create(tenant, new, actor, "order-1")
+    now += timedelta(hours=24, seconds=-2)
+    again = registry.create(tenant, new, actor, "order-1")
+    now += timedelta(seconds=2)
+    later = registry.create(tenant, new, actor, "order-1")
+
+    assert again.id == first.id
+    assert later.id != first.id
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "ü", "x" * 256])
