@@ -75,6 +75,13 @@ class Request:
         """Return the query parameters, each with all its values."""
         return self.event.get("multiValueQueryStringParameters") or {}
 
+    def query_parameter(self, name: str) -> str | None:
+        """Return the only value of a query parameter. Raises `invalid_value` for a second one."""
+        values = self.query().get(name) or []
+        if len(values) > 1:
+            raise ServiceError("invalid_value", f"{name} was sent twice.", param=name, fix="Send it once.")
+        return values[0] if values else None
+
     def path_parameter(self, name: str) -> str:
         """Return a path parameter, percent-decoded once."""
         return unquote((self.event.get("pathParameters") or {}).get(name, ""), errors="replace")

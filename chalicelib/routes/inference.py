@@ -90,15 +90,15 @@ class InferenceRoutes:
 
         `?probe=true` invokes them, on the customer's bill, which a token that may only read must not.
         """
-        probe = request.query().get("probe", ["false"])
-        if probe not in (["true"], ["false"]):
+        probe = request.query_parameter("probe")
+        if probe not in {None, "true", "false"}:
             raise ServiceError("invalid_value", "probe is true or false.", param="probe")
-        if probe == ["true"]:
+        if probe == "true":
             self._admit(caller, "models:invoke")
         served = self._served.choose(caller.tenant, request.path_parameter("connection_id"))
         request.notes["connection"] = str(served.connection.id)
         credentials = self._sessions.credentials(served.grant)
-        rows = availability(served.connection, credentials, self._wire, probe=probe == ["true"])
+        rows = availability(served.connection, credentials, self._wire, probe=probe == "true")
         return Reply({"data": [availability_row(row) for row in rows]})
 
     def chat(self, request: Request, caller: Caller) -> Reply[ChatCompletion] | EventStream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from chalicelib.bedrock.regions import require_endpoint
 from chalicelib.errors import ServiceError
@@ -16,7 +16,7 @@ from chalicelib.onboarding.life import teardown_steps
 from chalicelib.onboarding.limits import DAY
 from chalicelib.onboarding.linter import lint
 from chalicelib.onboarding.patience import Waiting
-from chalicelib.onboarding.registry import Actor
+from chalicelib.onboarding.registry import PAGE, Actor
 from chalicelib.onboarding.report import check_row, finding_row
 from chalicelib.routes import bodies
 from chalicelib.routes.codes import envelope
@@ -87,9 +87,8 @@ class OnboardingRoutes:
 
     def list(self, request: Request, caller: Caller) -> Reply[shapes.ConnectionPage]:
         """List the tenant's connections, a page at a time."""
-        query = request.query()
-        cursor = _single(query, "cursor")
-        found, next_cursor = self._registry.page(caller.tenant, limit=_limit(_single(query, "limit")), cursor=cursor)
+        cursor = request.query_parameter("cursor")
+        found, next_cursor = self._registry.page(caller.tenant, limit=_limit(request), cursor=cursor)
         now = self._clock()
         return Reply({"data": [connection_row(connection, now) for connection in found], "next_cursor": next_cursor})
 
@@ -200,11 +199,9 @@ class OnboardingRoutes:
 
     def events(self, request: Request, caller: Caller) -> Reply[shapes.EventPage]:
         """Show the audit record, newest first, a page at a time."""
-        query = request.query()
         connection = self._find(request, caller)
-        found, next_cursor = self._registry.events(
-            connection, limit=_limit(_single(query, "limit")), cursor=_single(query, "cursor")
-        )
+        cursor = request.query_parameter("cursor")
+        found, next_cursor = self._registry.events(connection, limit=_limit(request), cursor=cursor)
         return Reply({"data": [_event_row(event) for event in found], "next_cursor": next_cursor})
 
     def _find(self, request: Request, caller: Caller) -> Connection:
@@ -282,16 +279,10 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _single(query: Any, name: str) -> str | None:
-    values = query.get(name) or []
-    if len(values) > 1:
-        raise ServiceError("invalid_value", f"{name} was sent twice.", param=name, fix="Send it once.")
-    return values[0] if values else None
-
-
-def _limit(text: str | None) -> int:
+def _limit(request: Request) -> int:
+    text = request.query_parameter("limit")
     if text is None:
-        return 50
+        return PAGE
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 100:
         raise ServiceError("invalid_value", "limit is a whole number from 1 to 100.", param="limit")
     return int(text)
