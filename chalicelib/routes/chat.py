@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.bedrock.converse import from_converse, to_converse
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
     from chalicelib.routes.exchange import Request
     from chalicelib.routes.models import ConnectionModels
     from chalicelib.settings import Settings
+
+
+class _Asked(NamedTuple):
+    """A chat on its way: its body as it came and as Bedrock takes it, and what the answer's head says so far."""
+
+    body: ChatRequest
+    model: str
+    translation: Translation
+    served: Served
+    request: Request
+    headers: dict[str, str]
 
 
 class Chat:
@@ -64,9 +75,8 @@ class Chat:
             known_as=self._known_as(model, served),
         )
         headers = ignored_header([*ignored, *translation.changed])
-        if body.stream:
-            return self._streamed(body, str(model), translation, served, request, headers)
-        return self._whole(body, str(model), translation, served, request, headers)
+        asked = _Asked(body, str(model), translation, served, request, headers)
+        return self._streamed(asked) if body.stream else self._whole(asked)
 
     def _known_as(self, model: ModelId, served: Served) -> str:
         """Return the id that tells what the model can do."""
@@ -77,62 +87,46 @@ class Chat:
             # role or on the way to AWS, the chat itself meets and tells.
             return str(model)
 
-    def _whole(
-        self,
-        body: ChatRequest,
-        model: str,
-        translation: Translation,
-        served: Served,
-        request: Request,
-        headers: dict[str, str],
-    ) -> Reply[ChatCompletion]:
+    def _whole(self, asked: _Asked) -> Reply[ChatCompletion]:
         # A whole answer may take as long as a streamed one: the route's integration is the same.
-        region, seconds = served.connection.region, stream_seconds(request, self._most_seconds)
+        region, seconds = asked.served.connection.region, stream_seconds(asked.request, self._most_seconds)
         answer = with_session(
             self._sessions,
-            served,
+            asked.served,
             lambda credentials: self._wire.call(
-                credentials, region, CONVERSE, model=model, body=translation.body, seconds=seconds
+                credentials, region, CONVERSE, model=asked.model, body=asked.translation.body, seconds=seconds
             ),
         )
         completion = from_converse(
             answer.body,
-            completion_id=f"chatcmpl-{request.id}",
+            completion_id=f"chatcmpl-{asked.request.id}",
             created=int(self._clock().timestamp()),
-            model=body.model,
-            translation=translation,
+            model=asked.body.model,
+            translation=asked.translation,
         )
-        return Reply(completion.document(), headers=headers | aws_request_id(answer.request_id))
+        return Reply(completion.document(), headers=asked.headers | aws_request_id(answer.request_id))
 
-    def _streamed(
-        self,
-        body: ChatRequest,
-        model: str,
-        translation: Translation,
-        served: Served,
-        request: Request,
-        headers: dict[str, str],
-    ) -> EventStream:
-        region, seconds = served.connection.region, stream_seconds(request, self._most_seconds)
+    def _streamed(self, asked: _Asked) -> EventStream:
+        region, seconds = asked.served.connection.region, stream_seconds(asked.request, self._most_seconds)
         events = with_session(
             self._sessions,
-            served,
+            asked.served,
             lambda credentials: self._wire.stream(
-                credentials, region, CONVERSE_STREAM, model=model, body=translation.body, seconds=seconds
+                credentials, region, CONVERSE_STREAM, model=asked.model, body=asked.translation.body, seconds=seconds
             ),
         )
-        options = body.stream_options
+        options, translation = asked.body.stream_options, asked.translation
         chunks = Chunks(
-            completion_id=f"chatcmpl-{request.id}",
+            completion_id=f"chatcmpl-{asked.request.id}",
             created=int(self._clock().timestamp()),
-            model=body.model,
+            model=asked.body.model,
             include_usage=options is not None and options.include_usage is True,
             tool_names=translation.tool_names,
             answer_tool=translation.answer_tool,
             extended=translation.extended,
         )
-        headers = {**headers, **aws_request_id(events.request_id), "Cache-Control": "no-store"}
-        return EventStream(_lines(chunks, events, request), headers, live=request.can_stream)
+        headers = {**asked.headers, **aws_request_id(events.request_id), "Cache-Control": "no-store"}
+        return EventStream(_lines(chunks, events, asked.request), headers, live=asked.request.can_stream)
 
 
 def _lines(chunks: Chunks, events: Events, request: Request) -> Iterator[str]:
