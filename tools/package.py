@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT: Final = Path(__file__).parent.parent
-_POLICIES: Final = {"ServiceRolePolicy": "service-role.json", "BuiltInModelPolicy": "built-in-model.json"}
-"""What the service may do, by the resource of the stack that says so."""
 WRAPPER: Final = "rolecall-runtime"
 """The program in vendor/ that Lambda starts in place of its own runtime: our loop, which streams."""
 _SETTINGS: Final = {

@@ -23,7 +23,7 @@ _OF_USAGE: Final[dict[str, object]] = {
     "service_tier": None,
 }
 _DIRECT: Final = {"type": "direct"}
-_OF_BLOCKS: Final[dict[object, dict[str, object]]] = {"text": {"citations": []}, "tool_use": {"caller": _DIRECT}}
+_OF_BLOCKS: Final[dict[str, dict[str, object]]] = {"text": {"citations": []}, "tool_use": {"caller": _DIRECT}}
 """Anthropic's published OpenAPI document, as of 2026-11: Message, Usage, ResponseTextBlock, ResponseToolUseBlock.
 
 Of citations it takes null as well, and @ai-sdk/anthropic (3.0) does not: no list is an answer that it can't read.
@@ -38,7 +38,10 @@ def as_anthropic_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(usage, dict):
         made["usage"] = {**_OF_USAGE, **usage}
     made["content"] = [
-        {**block, **{name: value for name, value in _OF_BLOCKS.get(block.get("type"), {}).items() if name not in block}}
+        {
+            **block,
+            **{name: value for name, value in _OF_BLOCKS.get(str(block.get("type")), {}).items() if name not in block},
+        }
         if isinstance(block, dict)
         else block
         for block in message["content"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.onboarding import items
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from chalicelib.onboarding.table import Table
+
+log = logging.getLogger("rolecall")
 
 MINUTE: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
@@ -98,6 +103,13 @@ class TakenTokens:
         self._ttl = ttl
 
     def settle(self, used: int) -> None:
-        """Count what was used instead of what was taken; on the day of the taking."""
-        if used != self._tokens:
+        """Count what was used instead of what was taken; on the day of the taking.
+
+        It raises nothing where the table is out of reach: the answer is made and paid for, and what was taken counts.
+        """
+        if used == self._tokens:
+            return
+        try:
             self._table.add(self._key, "tokens", used - self._tokens, most=_NO_BOUND, ttl=self._ttl)
+        except (BotoCoreError, ClientError) as error:
+            log.warning("tokens not settled", extra={"reason": type(error).__name__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -180,6 +181,24 @@ def test_a_call_whose_answer_was_lost_keeps_its_tokens(world: World, stream: boo
     statuses = [service.post(asked, f"lost-{stream}").status_code for _ in range(2)]
 
     assert statuses == [502, 429]
+
+
+def test_a_count_that_cant_be_written_takes_no_answer_away(world: World, api: Api) -> None:
+    """The text is made and paid for: it ends as it should, and what was taken before it stays counted."""
+    connection = http.client.HTTPConnection(api.url.removeprefix("http://"), timeout=30)
+    headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
+    slow = {"service": "bedrock-runtime", "operation": "ConverseStream", "kind": "slow", "seconds": 0.1}
+    world.aws.faults.add(slow)
+    connection.request("POST", PATH, json.dumps({**GAP, "stream": True}), headers)
+    answer = connection.getresponse()
+    first = answer.readline()
+    gone = {"service": "dynamodb", "operation": "UpdateItem", "kind": "error", "code": "InternalServerError"}
+    world.aws.faults.add({**gone, "times": 20})
+    rest = answer.read().decode()
+    connection.close()
+
+    assert first.startswith(b"data: {")
+    assert rest.endswith("data: [DONE]\n\n")
 
 
 def test_without_a_model_it_says_so(world: World) -> None:
