@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -184,21 +185,20 @@ def test_a_call_whose_answer_was_lost_keeps_its_tokens(world: World, stream: boo
 
 
 def test_a_count_that_cant_be_written_takes_no_answer_away(world: World, api: Api) -> None:
-    """The text is made and paid for: it ends as it should, and what was taken before it stays counted."""
-    connection = http.client.HTTPConnection(api.url.removeprefix("http://"), timeout=30)
-    headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
-    slow = {"service": "bedrock-runtime", "operation": "ConverseStream", "kind": "slow", "seconds": 0.1}
-    world.aws.faults.add(slow)
-    connection.request("POST", PATH, json.dumps({**GAP, "stream": True}), headers)
-    answer = connection.getresponse()
-    first = answer.readline()
-    gone = {"service": "dynamodb", "operation": "UpdateItem", "kind": "error", "code": "InternalServerError"}
-    world.aws.faults.add({**gone, "times": 20})
-    rest = answer.read().decode()
-    connection.close()
+    """The text is made and paid for; what was taken before it stays counted."""
+    world.aws.calls.clear()
+    world.aws.faults.add({"service": "bedrock-runtime", "operation": "Converse", "kind": "slow", "seconds": 2})
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(api.post, PATH, GAP)
+        while not world.aws.calls.count("bedrock-runtime", "Converse"):
+            assert not asked.done()
+            time.sleep(0.01)
+        gone = {"service": "dynamodb", "operation": "UpdateItem", "kind": "error", "code": "InternalServerError"}
+        world.aws.faults.add({**gone, "times": 20})
+        answer = asked.result()
 
-    assert first.startswith(b"data: {")
-    assert rest.endswith("data: [DONE]\n\n")
+    assert answer.status == 200
+    assert answer.json["choices"][0]["text"]
 
 
 def test_without_a_model_it_says_so(world: World) -> None:
