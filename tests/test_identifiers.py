@@ -232,9 +232,12 @@ def test_what_bedrock_would_take_but_is_no_model_of_the_customer_is_refused(text
 
 
 def test_a_model_scope_names_the_entry_at_fault() -> None:
-    """Each id once, in order; an error says which entry it is about."""
+    """Each id once, in order, also as the list of models has it; an error says which entry it is about."""
     ids = ["amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0", "amazon.nova-lite-v1:0"]
     assert parse_model_scope(ids, region="us-east-1", account_id=None) == tuple(ids[:2])
+
+    listed = [f"bedrock/{model}" for model in ids]
+    assert parse_model_scope(listed, region="us-east-1", account_id=None) == tuple(ids[:2])
 
     with pytest.raises(ServiceError) as refused:
         parse_model_scope([*ids, "../x"], region="us-east-1", account_id=None)

@@ -6,7 +6,7 @@ and STS quotas"), STS AssumeRole (API reference), botocore's partition data.
 """
 
 from chalicelib.identifiers.accounts import RoleArn, parse_account_id
-from chalicelib.identifiers.models import ModelId, parse_guardrail, parse_model_scope
+from chalicelib.identifiers.models import LISTED_AS, ModelId, parse_guardrail, parse_model_scope
 from chalicelib.identifiers.ours import ConnectionId, ExternalId
 from chalicelib.identifiers.regions import (
     FIPS_HOME_REGIONS,
@@ -19,6 +19,7 @@ from chalicelib.identifiers.regions import (
 
 __all__ = [
     "FIPS_HOME_REGIONS",
+    "LISTED_AS",
     "ConnectionId",
     "ExternalId",
     "ModelId",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PROFILE_GEOGRAPHIES: Final = frozenset({"us", "eu", "apac", "au", "ca", "jp", "sa", "us-gov", "global"})
 """First parts of the ids of AWS's inference profiles (Bedrock user guide, "Supported Regions and models", 2026-11)."""
 
+LISTED_AS: Final = "bedrock/"
+"""What `GET /v1/models` puts before an id: the provider, as other gateways do."""
+
 _GUARDRAIL: Final = re.compile(
     r"(?:arn:(?P<partition>aws[a-z-]{0,16}):bedrock:(?P<region>[a-z0-9-]{1,20}):(?P<account>[0-9]{12}):guardrail/)?"
     r"[a-z0-9]{1,64}",
@@ -91,9 +94,13 @@ class ModelId:
 
 
 def parse_model_scope(ids: Iterable[str], *, region: str, account_id: str | None) -> tuple[str, ...]:
-    """Return the model scope, each id once, in the order given; an error names the entry at fault."""
+    """Return the model scope, each id once, in the order given; an error names the entry at fault.
+
+    Ids are also taken as `GET /v1/models` lists them, where people copy them.
+    """
     parsed = (
-        ModelId.parse(text, region=region, account_id=account_id, param=f"models.{i}") for i, text in enumerate(ids)
+        ModelId.parse(text.removeprefix(LISTED_AS), region=region, account_id=account_id, param=f"models.{i}")
+        for i, text in enumerate(ids)
     )
     return tuple(dict.fromkeys(str(model) for model in parsed))
 

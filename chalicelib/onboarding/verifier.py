@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.bedrock.sessions import Grant
 from chalicelib.errors import ServiceError
-from chalicelib.identifiers import ModelId, RoleArn, parse_model_scope
+from chalicelib.identifiers import LISTED_AS, ModelId, RoleArn, parse_model_scope
 from chalicelib.onboarding import findings
 from chalicelib.onboarding.checks import Result, is_usable, strangers_let_in, verdict
 from chalicelib.onboarding.connection import Connection, Status, Verdict, after_verification
@@ -120,6 +120,7 @@ class Verifier:
         if connection.models is not None:
             parse_model_scope(connection.models, region=connection.region, account_id=role_arn.account_id)
         if isinstance(invoke, str):
+            invoke = invoke.removeprefix(LISTED_AS)
             model = ModelId.parse(invoke, region=connection.region, account_id=role_arn.account_id, param="invoke")
             connection.require_in_scope(str(model))
         tested = replace(connection, external_id=connection.id_under_test)

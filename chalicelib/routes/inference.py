@@ -8,6 +8,7 @@ from chalicelib.bedrock.catalogs import LIFE_SECONDS
 from chalicelib.chat import ChatRequest
 from chalicelib.chat.prompt import preamble
 from chalicelib.errors import ServiceError
+from chalicelib.identifiers import LISTED_AS
 from chalicelib.identifiers.providers import bare_model
 from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from chalicelib.routes.models import ConnectionModels
     from chalicelib.settings import Settings
 
-PROVIDER: Final = "bedrock/"
 _CREATED: Final = 1_700_000_000
 """OpenAI's `created` of a model, in seconds since 1970. Bedrock does not tell it; a fixed time is in the past."""
 
@@ -81,7 +81,7 @@ class InferenceRoutes:
         own = self._own_keys.provider(request, caller)
         if own is not None:
             return own_key.get_model(*own, wanted)
-        wanted = wanted.removeprefix(PROVIDER)
+        wanted = wanted.removeprefix(LISTED_AS)
         served = self._choose(request, caller)
         return Reply(model_row(self._models.find(wanted, served)))
 
@@ -150,7 +150,7 @@ def _age(request: Request) -> float:
 def model_row(model: Model) -> model_shapes.ModelRow:
     """Return a model as OpenAI's object, and what is known besides under `rolecall`."""
     return {
-        "id": PROVIDER + model.id,
+        "id": LISTED_AS + model.id,
         "object": "model",
         "created": _CREATED,
         "owned_by": model.provider,
