@@ -152,6 +152,32 @@ def test_a_connection_is_not_made_of_rubbish(api: Api, body: object, code: str, 
     assert (answer.error["code"], answer.error["param"]) == (code, param)
 
 
+SAID = [
+    pytest.param(GOOD | {"name": "  "}, "name: at least one visible character is needed.", None, id="our own rule"),
+    pytest.param(GOOD | {"models": []}, "models: List should have at least 1 item.", None, id="a length"),
+    pytest.param(
+        GOOD | {"guardrail": {"identifier": "x", "version": "v1"}},
+        "guardrail.version: It has not the form that it must have; /docs shows it.",
+        None,
+        id="a pattern",
+    ),
+    pytest.param(
+        GOOD | {"model_scope": ["a.b"]},
+        "model_scope: There is no such field.",
+        "Leave it out, or name the one that is meant: name, region, models, account_id, guardrail.",
+        id="a field by another name",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "message", "fix"), SAID)
+def test_what_is_wrong_is_said_to_a_person(api: Api, body: object, message: str, fix: str | None) -> None:
+    """Without the words of the program that found it, and with the names that would have been right."""
+    answer = api.post("/v1/connections", body)
+
+    assert (answer.error["message"], answer.error.get("fix")) == (message, fix)
+
+
 RAW = [
     pytest.param(b"", {}, "invalid_json", id="nothing"),
     pytest.param(b"{", {}, "invalid_json", id="cut short"),

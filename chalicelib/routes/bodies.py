@@ -116,7 +116,7 @@ def validate(octets: bytes, model: type[M]) -> M:
     try:
         return model.model_validate_json(octets)
     except ValidationError as error:
-        raise _first_error(error, octets) from None
+        raise _first_error(error, octets, model) from None
 
 
 def _json_octets(request: Request, limit: int) -> bytes:
@@ -197,16 +197,18 @@ def _keys(document: object) -> Iterator[str]:
 _TYPE_ERRORS: Final = {
     "missing": ("missing_field", "This field is required."),
     "extra_forbidden": ("unknown_field", "There is no such field."),
+    "string_pattern_mismatch": ("invalid_value", "It has not the form that it must have; /docs shows it."),
     "json_invalid": ("invalid_json", "The body is not JSON in UTF-8."),
     "model_type": ("invalid_type", "The body must be a JSON object."),
     "model_attributes_type": ("invalid_type", "The body must be a JSON object."),
 }
 
 
+_ASIDES: Final = re.compile(r"^Value error, | after validation, not [0-9]+$")
 _NO_OBJECT: Final = frozenset({"model_type", "model_attributes_type"})
 
 
-def _first_error(error: ValidationError, octets: bytes) -> ServiceError:
+def _first_error(error: ValidationError, octets: bytes, model: type[BaseModel]) -> ServiceError:
     if error.error_count() > _MOST_ERRORS:
         # pydantic tells all of them or none, and each takes a kilobyte.
         return ServiceError("invalid_value", f"More than {_MOST_ERRORS} things are wrong with the body.")
@@ -220,13 +222,16 @@ def _first_error(error: ValidationError, octets: bytes) -> ServiceError:
         code, message = "invalid_value", f"Its type should be one of {details['ctx']['expected_tags']}."
     elif not code:
         code = "invalid_type" if kind.endswith("_type") else "invalid_value"
-        message = f"{details['msg']}."
+        # pydantic's words for programmers; what a person can mend is between them.
+        message = f"{_ASIDES.sub('', details['msg'])}."
     if param is None:
         return ServiceError(code, message)
     if kind in _NO_OBJECT:
         message = "Input should be an object."
     # OpenAI's clients show the message alone when they raise: it has to say which field is meant.
-    return ServiceError(code, f"{_shown(param)}: {message}", param=_shown(param))
+    known = ", ".join(model.model_fields) if code == "unknown_field" and len(place) == 1 else None
+    fix = known and f"Leave it out, or name the one that is meant: {known}."
+    return ServiceError(code, f"{_shown(param)}: {message}", param=_shown(param), fix=fix)
 
 
 def _place(loc: Sequence[int | str], octets: bytes, *, missing: bool) -> list[int | str]:
