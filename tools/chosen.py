@@ -92,5 +92,6 @@ def _misfit(name: str, text: str, declared: Mapping[str, Any]) -> list[str]:
     if declared.get("Type") == "Number" and not (
         re.fullmatch(r"-?[0-9]{1,9}", text) and int(text) >= declared.get("MinValue", int(text))
     ):
-        return [f"{name}: give a whole number. {declared['Description']}"]
+        least = f" of at least {declared['MinValue']}" if "MinValue" in declared else ""
+        return [f"{name}: give a whole number{least}. {declared['Description']}"]
     return []

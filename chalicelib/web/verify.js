@@ -6,7 +6,7 @@ import { announce, fill, h } from "./dom.js";
 import { findingList } from "./findings.js";
 import { known, t, time } from "./i18n.js";
 import { lintBox } from "./lint.js";
-import { banner, button, countDown, field, linkButton, problemBox, said, statusChip } from "./parts.js";
+import { banner, button, countDown, field, linkButton, number, problemBox, said, statusChip } from "./parts.js";
 import { address } from "./router.js";
 import * as runs from "./runs.js";
 import * as session from "./session.js";
@@ -144,7 +144,7 @@ function verdictBox(view, run) {
     h("p", {}, t(report.verdict === "verified" && !report.usable ? "verdict.notUsable.means" : `verdict.${report.verdict}.means`)),
     report.retry_after && h("p", {}, t("verdict.retry")),
     report.verdict !== "verified" && h("p", { class: "actions" }, button(t("verify.again"), () => view.form.element.requestSubmit()), wait),
-    h("p", { class: "reference" }, t("verdict.at", { time: time(report.checked_at), seconds: (report.duration_ms / 1000).toFixed(1) })));
+    h("p", { class: "reference" }, t("verdict.at", { time: time(report.checked_at), seconds: number(Math.round(report.duration_ms / 100) / 10) })));
   if (report.retry_after && !run.past) countDown(wait, "verdict.retry.in", report.retry_after, view.signal).then(() => { wait.textContent = t("verdict.retry.now"); }, () => {});
   return box;
 }
