@@ -211,6 +211,8 @@ class OnboardingRoutes:
         return connection
 
     def _documents(self, connection: Connection) -> Documents:
+        # Whoever runs an old script would make a role that nothing uses.
+        connection.require_not_revoked()
         return documents(connection, self._settings.service_role, connection.accepted_ids)
 
     def _reply(self, connection: Connection, status: int = 200) -> Reply[shapes.ConnectionRow]:

@@ -273,6 +273,8 @@ def test_an_unclear_answer_is_no_proof_of_removal(world: World, living: Living) 
         ("POST", "/rotation", {}),
         ("DELETE", "/rotation", None),
         ("PATCH", "", {"name": "y"}),
+        ("GET", "/documents", None),
+        ("GET", "/documents/create-role.sh", None),
     ],
 )
 def test_nothing_can_be_done_with_a_deleted_connection(living: Living, method: str, path: str, body: object) -> None:
