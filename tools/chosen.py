@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.identifiers.models import PROFILE_GEOGRAPHIES
 from chalicelib.settings import Settings, SettingsError
 from tools import parameters
 from tools.pythons import PackageError
@@ -40,15 +41,15 @@ def read(path: Path) -> dict[str, str]:
     return found
 
 
-def check(chosen: Mapping[str, str], stack: Mapping[str, Any], account: Account, stage: str) -> None:
-    """Raise `PackageError` with one list of all that is wrong, before anything is uploaded.
+def check(chosen: Mapping[str, str], declared: Mapping[str, Any], account: Account, stage: str) -> None:
+    """Raise `PackageError` with one list of all that is wrong, before anything is built or uploaded.
 
-    The settings are read as the service itself will read them at its start.
+    `declared` are the stack's parameters. The settings are read as the service itself will read them at its start.
     """
-    names = {_variable(name): name for name in stack["Parameters"] if name not in _BY_PROGRAM}
+    names = {_variable(name): name for name in declared if name not in _BY_PROGRAM}
     problems = [f"{name} is not a setting of the stack." for name in chosen if name not in names]
     for name, text in chosen.items():
-        problems += _misfit(name, text, stack["Parameters"].get(names.get(name, ""), {}))
+        problems += _misfit(name, text, declared.get(names.get(name, ""), {}))
     environ = {
         **{name: text for name, text in chosen.items() if name in names},
         "AWS_REGION": account.region,
@@ -68,6 +69,10 @@ def check(chosen: Mapping[str, str], stack: Mapping[str, Any], account: Account,
         )
     if bool(chosen.get("DOMAIN_NAME")) != bool(chosen.get("CERTIFICATE_ARN")):
         problems.append("DOMAIN_NAME and CERTIFICATE_ARN go together.")
+    if chosen.get("RESERVED_CONCURRENCY") == "0":
+        problems.append("RESERVED_CONCURRENCY: with 0 nothing runs at all; give -1 or at least 1.")
+    if _is_profile(chosen.get("BUILT_IN_MODEL", "")) and not chosen.get("BUILT_IN_FOUNDATION_MODEL"):
+        problems.append("BUILT_IN_FOUNDATION_MODEL: name the model behind the profile, which the role must reach too.")
     if problems:
         raise PackageError("The settings can't be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
@@ -83,12 +88,17 @@ def _variable(parameter: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).upper()
 
 
+def _is_profile(model: str) -> bool:
+    return model.partition(".")[0] in PROFILE_GEOGRAPHIES
+
+
 def _misfit(name: str, text: str, declared: Mapping[str, Any]) -> list[str]:
     allowed = [str(value) for value in declared.get("AllowedValues", [])]
     if allowed and text not in allowed:
         return [f"{name}: give one of {', '.join(allowed)}."]
     if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], text):
-        return [f"{name}: {declared['Description']}"]
+        form = declared.get("ConstraintDescription")
+        return [f"{name}: {declared['Description']}{f' It must be {form}.' if form else ''}"]
     if declared.get("Type") == "Number" and not (
         re.fullmatch(r"-?[0-9]{1,9}", text) and int(text) >= declared.get("MinValue", int(text))
     ):

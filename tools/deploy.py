@@ -14,7 +14,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tools import account as accounts
-from tools import bundle, changes, chosen, package, pythons, template
+from tools import bundle, changes, chosen, package, parameters, pythons, template
 from tools.package import Package
 from tools.pythons import PackageError
 
@@ -33,7 +33,7 @@ def deploy(
     """Upload and deploy a package. Returns the outputs, or None when nothing was changed. Raises `PackageError`."""
     bundle.check_size(made.zip)
     stack: dict[str, Any] = json.loads(made.stack.read_text(encoding="utf-8"))
-    chosen.check(choices, stack, account, stage)
+    chosen.check(choices, stack["Parameters"], account, stage)
     stacks = changes.Stacks(account.client("cloudformation"))
     name = f"rolecall-{stage}"
     if stacks.status(name) is None:
@@ -47,8 +47,8 @@ def deploy(
         encoding="utf-8",
     )
     address = accounts.upload(account, bucket, accounts.file_key(stage, final), final.read_bytes())
-    parameters = chosen.stack_parameters(choices, bucket, key)
-    proposed = stacks.propose(name, address, parameters, f"deploy-{secrets.token_hex(6)}")
+    values = chosen.stack_parameters(choices, bucket, key)
+    proposed = stacks.propose(name, address, values, f"deploy-{secrets.token_hex(6)}")
     if proposed is None:
         return None
     if not confirm(proposed):
@@ -122,6 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise PackageError(f"There is no stage {options.stage!r}; there are {', '.join(package.stages())}.")
         choices = chosen.read(options.settings or ROOT / "deploy" / f"{options.stage}.env")
         account = accounts.connect(_session())
+        chosen.check(choices, parameters.declared(), account, options.stage)
         if options.package is None:
             out = ROOT / "build" / options.stage
             made = package.build(options.stage, options.arch, pythons.find(options.python), out)

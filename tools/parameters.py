@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.settings import Settings, TokenRules
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from chalicelib.variables import Variable
 
+_ROOT: Final = Path(__file__).parent.parent
 MADE_BY_STACK: Final = frozenset({"TABLE_NAME", "SERVICE_ROLE_ARN", "CUSTOMER_TEMPLATES"})
 """Variables whose values the stack knows by itself."""
 NOT_DEPLOYED: Final = frozenset({"AWS_REGION", "LOCAL_ADDRESSES"})
@@ -55,6 +58,12 @@ def parameters() -> dict[str, Any]:
             parameter["NoEcho"] = True
         found[parameter_name(declared.name)] = parameter
     return found
+
+
+def declared() -> dict[str, Any]:
+    """Return all parameters of the stack: one for each setting, and those of the stack itself."""
+    resources = json.loads((_ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
+    return {**parameters(), **resources["Parameters"]}
 
 
 def conditions() -> dict[str, Any]:

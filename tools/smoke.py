@@ -69,6 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if options.model:
         deployment.model = options.model
+    try:
+        deployment.ask("GET", "/health", token="")
+    except HTTPError as error:
+        # Said once, not by every check.
+        print(f"Nobody answers at {deployment.url}: {str(error)[:200]}", file=sys.stderr)
+        return 1
     rows = run(deployment)
     print(table(rows))
     failed = sum(ended == "FAILED" for _, ended, _ in rows)

@@ -133,7 +133,8 @@ class Denial:
             f"The role's trust policy does not name {self.service_role}, asks for another external ID, or asks for"
             " something else that our calls do not have.",
             f"Replace its trust policy by this connection's: it names {self.service_role} and external ID"
-            f" {self.grant.external_id}. To see what is wrong with yours, paste it at POST …/trust-policy.",
+            f" {self.grant.external_id}. To see what is wrong with yours, have it read: the wizard's box for that,"
+            " or POST …/trust-policy.",
             (edit,),
         )
         yield Suspect(

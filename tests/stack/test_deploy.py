@@ -324,6 +324,18 @@ def test_the_roles_templates_are_put_where_customers_must_be_able_to_read_them(f
         pytest.param(ENOUGH + "LOG_RETENTION_DAYS=31\n", ["LOG_RETENTION_DAYS: give one of 1, 3, 5"], id="no choice"),
         pytest.param(ENOUGH + "CUSTOMER_ROLE_NAMES=a b\n", ["CUSTOMER_ROLE_NAMES: Which"], id="no name"),
         pytest.param(
+            ENOUGH + "ALARM_TOPIC_ARN=ops\nPERMISSIONS_BOUNDARY=b\nCERTIFICATE_ARN=c\nDOMAIN_NAME=not one\n",
+            ["ALARM_TOPIC_ARN: ", "arn:aws:sns:", "PERMISSIONS_BOUNDARY: ", "CERTIFICATE_ARN: ", "DOMAIN_NAME: "],
+            id="what is no ARN, and no domain",
+        ),
+        pytest.param(ENOUGH + "CUSTOMER_TEMPLATE_BUCKET=Bad_!\n", ["lower-case letters"], id="no name of a bucket"),
+        pytest.param(ENOUGH + "RESERVED_CONCURRENCY=0\n", ["with 0 nothing runs"], id="no invocation at all"),
+        pytest.param(
+            ENOUGH + "BUILT_IN_MODEL=us.amazon.nova-micro-v1:0\nCOMPLETIONS_DAILY_TOKENS=5\n",
+            ["BUILT_IN_FOUNDATION_MODEL: name the model behind"],
+            id="a profile without its model",
+        ),
+        pytest.param(
             ENOUGH + "DOMAIN_NAME=a.example.com\n", ["DOMAIN_NAME and CERTIFICATE_ARN go"], id="half a domain"
         ),
         pytest.param(
@@ -344,7 +356,7 @@ def test_settings_that_the_service_would_refuse_are_refused_first(
     account = Account(boto3.Session(), "111122223333", "us-east-1", "aws", "amazonaws.com")
 
     with pytest.raises(PackageError) as refused:
-        chosen.check(chosen.read(path), json.loads(deployed.stack.read_text()), account, "prod")
+        chosen.check(chosen.read(path), json.loads(deployed.stack.read_text())["Parameters"], account, "prod")
 
     for text in told:
         assert text in str(refused.value)
@@ -354,10 +366,10 @@ def test_the_example_of_settings_can_be_deployed(deployed: Package) -> None:
     """As it is, and with each line that is switched off switched on."""
     account = Account(boto3.Session(), "111122223333", "eu-central-1", "aws", "amazonaws.com")
     text = (ROOT / "deploy/example.env").read_text()
-    stack = json.loads(deployed.stack.read_text())
+    declared = json.loads(deployed.stack.read_text())["Parameters"]
     for example in (text, text.replace("# ALLOWED", "ALLOWED").replace("# EXIST", "EXIST").replace("# RES", "RES")):
         lines = [line for line in example.splitlines() if line and not line.startswith("#")]
-        chosen.check(dict(line.split("=", 1) for line in lines), stack, account, "prod")
+        chosen.check(dict(line.split("=", 1) for line in lines), declared, account, "prod")
 
 
 def _run(environ: dict[str, str], *arguments: str) -> str:

@@ -166,6 +166,22 @@ def test_an_address_where_nobody_is_fails_in_words() -> None:
     assert {ended for _, ended, _ in rows} == {"FAILED", "skipped"}
 
 
+def test_nobody_at_the_address_is_said_once() -> None:
+    """One line with the address, instead of a table of the same words."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.smoke", "--url", "http://127.0.0.1:9"],
+        cwd=ROOT,
+        env={"ROLECALL_TOKEN": "token"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Nobody answers at http://127.0.0.1:9: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_token_does_not_go_on_the_command_line() -> None:
     """The program explains itself, and takes its token from the environment alone."""
     helped = subprocess.run(
