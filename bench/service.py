@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -59,7 +60,9 @@ def make_app(address: Address, tokens: TokenRules) -> Chalice:
 @cache
 def _nowhere() -> TextIO:
     """Return where logs go: opened once, as its handler may be asked for it until the process ends."""
-    return Path(os.devnull).open("w", encoding="utf-8")
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  closed when the process ends
+    atexit.register(nowhere.close)
+    return nowhere
 
 
 class Rolecall:
