@@ -1,7 +1,6 @@
 """The wizard's files: a page, its modules and its style. Everything that they show comes from the API, with a token.
 
-The page is one document with a few facts of this deployment in it; nothing of a tenant is. Sources: Content Security
-Policy Level 3, Trusted Types, RFC 9110 (entity tags) and RFC 8246 (immutable).
+The page is one document with a few facts of this deployment in it; nothing of a tenant is. Source: RFC 8246.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from chalicelib.errors import ServiceError
 from chalicelib.routes.exchange import Reply
 from chalicelib.routes.lean import lean
+from chalicelib.routes.pages import entity_tag, kept, security_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,16 +52,12 @@ def _assets() -> _Assets:
 
 def register(boundary: Boundary, settings: Settings) -> None:
     """Add the routes, which need no token."""
-    headers = _security_headers(settings)
+    headers = security_headers(settings.wizard_openers)
 
     def page(request: Request) -> Reply:
         text = _page(settings, _way_to_here(request))
-        tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
-        # Asked for anew each time, so that a deployed change is seen at once; most answers are a 304.
-        sent = {**headers, "Content-Type": _KINDS[".html"], "Cache-Control": "no-cache", "ETag": tag}
-        if tag in (request.header("if-none-match") or ""):
-            return Reply("", status=304, headers=sent)
-        return Reply(text, headers=sent)
+        held = request.header("if-none-match") or ""
+        return kept(held, text, entity_tag(text), {**headers, "Content-Type": _KINDS[".html"]})
 
     def asset(request: Request) -> Reply:
         texts, version = _assets()
@@ -97,31 +93,3 @@ def _way_to_here(request: Request) -> str:
     path = str(request.event["requestContext"].get("path") or "/")
     last = path.rpartition("/")[2]
     return f"{last}/" if _STAGE.fullmatch(last) else ""
-
-
-def _security_headers(settings: Settings) -> dict[str, str]:
-    openers = settings.wizard_openers
-    policy = {
-        "default-src": "'none'",
-        "script-src": "'self'",
-        "style-src": "'self'",
-        "img-src": "'self' data:",
-        "connect-src": "'self'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": " ".join(openers) or "'none'",
-        # No text can become markup or script, whatever a later change of the page does with it.
-        "require-trusted-types-for": "'script'",
-        "trusted-types": "'none'",
-    }
-    headers = {
-        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-    }
-    if not openers:
-        headers["X-Frame-Options"] = "DENY"
-        # A page of another origin that opened this one holds no handle on it. An opener hands the token over by it.
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    return headers
