@@ -33,17 +33,12 @@ _SAYING_NOTHING: Final[dict[str, tuple[object, ...]]] = {"citations": (None, [])
 
 def as_anthropic_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole answer with every field that Anthropic's schema requires; what Bedrock said of them stays."""
-    made = {**message, **{name: value for name, value in _OF_MESSAGE.items() if name not in message}}
+    made = {**_OF_MESSAGE, **message}
     usage = message.get("usage")
     if isinstance(usage, dict):
         made["usage"] = {**_OF_USAGE, **usage}
     made["content"] = [
-        {
-            **block,
-            **{name: value for name, value in _OF_BLOCKS.get(str(block.get("type")), {}).items() if name not in block},
-        }
-        if isinstance(block, dict)
-        else block
+        {**_OF_BLOCKS.get(str(block.get("type")), {}), **block} if isinstance(block, dict) else block
         for block in message["content"]
     ]
     return made
