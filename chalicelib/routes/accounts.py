@@ -9,7 +9,7 @@ from chalicelib.bedrock.invoke import Place
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import ModelId
 from chalicelib.routes.credential import PROVIDER
-from chalicelib.routes.upstream import with_session
+from chalicelib.routes.upstream import chosen, with_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,8 +101,7 @@ class Accounts:
         """Return the account. Raises `ServiceError`; `route` says for which models the route is."""
         key = self._own_keys.sent(request, caller)
         if key is None:
-            served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
-            request.notes["connection"] = str(served.connection.id)
+            served = chosen(self._served, request, caller, request.header("rolecall-connection"))
             return RoleAccount(self._sessions, self._models, served)
         request.notes["provider"] = key.provider
         if key.provider != "bedrock":

@@ -14,6 +14,7 @@ from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
 from chalicelib.routes import bodies, own_key
 from chalicelib.routes.exchange import Reply
+from chalicelib.routes.upstream import chosen
 
 if TYPE_CHECKING:
     from chalicelib.bedrock.catalog import Model
@@ -95,8 +96,7 @@ class InferenceRoutes:
             raise ServiceError("invalid_value", "probe is true or false.", param="probe")
         if probe == "true":
             self._admit(caller, "models:invoke")
-        served = self._served.choose(caller.tenant, request.path_parameter("connection_id"))
-        request.notes["connection"] = str(served.connection.id)
+        served = chosen(self._served, request, caller, request.path_parameter("connection_id"))
         credentials = self._sessions.credentials(served.grant)
         rows = availability(served.connection, credentials, self._wire, probe=probe == "true")
         return Reply({"data": [availability_row(row) for row in rows]})
@@ -121,9 +121,7 @@ class InferenceRoutes:
         return Reply({"messages": [*placed, *body["messages"]]})
 
     def _choose(self, request: Request, caller: Caller) -> Served:
-        served = self._served.choose(caller.tenant, request.header("rolecall-connection"))
-        request.notes["connection"] = str(served.connection.id)
-        return served
+        return chosen(self._served, request, caller, request.header("rolecall-connection"))
 
 
 def _chat_of(request: Request) -> ChatRequest:

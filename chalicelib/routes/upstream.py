@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.signing import Credentials
-    from chalicelib.onboarding.served import Served
+    from chalicelib.onboarding.served import Served, ServedConnections
+    from chalicelib.routes.auth import Caller
     from chalicelib.routes.exchange import Request
 
 _T = TypeVar("_T")
@@ -21,6 +22,16 @@ _TO_SAY_SO: Final = 5.0
 _LONGEST_HEADER: Final = 1000
 PING_SECONDS: Final = 15.0
 """Silence after which a stream says something, so that nothing on the way takes its connection for dead."""
+
+
+def chosen(connections: ServedConnections, request: Request, caller: Caller, connection_id: str | None) -> Served:
+    """Return what a request is answered with, and note for the log which connection that is.
+
+    `connection_id` None is the tenant's only one. Raises `ServiceError`.
+    """
+    served = connections.choose(caller.tenant, connection_id)
+    request.notes["connection"] = str(served.connection.id)
+    return served
 
 
 def with_session(sessions: Sessions, served: Served, call: Callable[[Credentials], _T]) -> _T:
