@@ -139,15 +139,6 @@ def service(request: pytest.FixtureRequest, world: World, tmp_path_factory: pyte
         yield made
 
 
-@pytest.fixture(scope="module")
-def tenant(world: World) -> Onboarding:
-    """Give a tenant with an active connection."""
-    made = Onboarding(world)
-    made.make_role()
-    assert made.verify()["usable"]
-    return made
-
-
 def test_every_route_answers(service: Deployed, world: World) -> None:
     """Each method of each path: no answer is the gateway's own, and each has our headers."""
     caller = Caller(service.gateway.url, world.issuer.token("routes"))

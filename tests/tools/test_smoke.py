@@ -166,16 +166,21 @@ def test_an_address_where_nobody_is_fails_in_words() -> None:
     assert {ended for _, ended, _ in rows} == {"FAILED", "skipped"}
 
 
-def test_nobody_at_the_address_is_said_once() -> None:
-    """One line with the address, instead of a table of the same words."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.smoke", "--url", "http://127.0.0.1:9"],
+def _smoke(url: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the program, with nothing else in its environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "tools.smoke", "--url", url],
         cwd=ROOT,
-        env={"ROLECALL_TOKEN": "token"},
+        env=environ,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_nobody_at_the_address_is_said_once() -> None:
+    """One line with the address, instead of a table of the same words."""
+    done = _smoke("http://127.0.0.1:9", {"ROLECALL_TOKEN": "token"})
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Nobody answers at http://127.0.0.1:9: ")
@@ -189,25 +194,11 @@ def test_the_token_does_not_go_on_the_command_line() -> None:
     ).stdout
     assert "usage: python -m tools.smoke" in helped
     assert "--token" not in helped
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.smoke", "--url", "http://127.0.0.1:9"],
-        cwd=ROOT,
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _smoke("http://127.0.0.1:9", {})
     assert (done.returncode, "Set ROLECALL_TOKEN" in done.stderr) == (2, True)
 
 
 def test_a_forgotten_address_is_told_as_such() -> None:
     """`make smoke` without URL names what is missing, in place of a table of failures."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.smoke", "--url", ""],
-        cwd=ROOT,
-        env={"ROLECALL_TOKEN": "x"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _smoke("", {"ROLECALL_TOKEN": "x"})
     assert (done.returncode, done.stdout, "make smoke URL=" in done.stderr) == (2, "", True)
