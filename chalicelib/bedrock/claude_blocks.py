@@ -33,12 +33,13 @@ _SAYING_NOTHING: Final[dict[str, tuple[object, ...]]] = {"citations": (None, [])
 
 def as_anthropic_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole answer with every field that Anthropic's schema requires; what Bedrock said of them stays."""
-    made = {**_OF_MESSAGE, **message}
+    # Twice: what is added comes last, as people read it, and takes nothing's place.
+    made = {**message, **_OF_MESSAGE, **message}
     usage = message.get("usage")
     if isinstance(usage, dict):
         made["usage"] = {**_OF_USAGE, **usage}
     made["content"] = [
-        {**_OF_BLOCKS.get(str(block.get("type")), {}), **block} if isinstance(block, dict) else block
+        {**block, **_OF_BLOCKS.get(str(block.get("type")), {}), **block} if isinstance(block, dict) else block
         for block in message["content"]
     ]
     return made
