@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from tools.package import Package
 
 
+def pytest_collection_finish() -> None:
+    """Leave out of the garbage collector's rounds what stays anyway."""
+    _keep_for_good()
+
+
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     """Give the running sandbox. Tests share it, so each makes its own tenant and its own roles."""
@@ -23,6 +29,7 @@ def world() -> Iterator[World]:
 
     # The local IAM knows its changes at once; the tests of waiting ask for it.
     with World(settle_seconds=0) as running:
+        _keep_for_good()
         yield running
 
 
@@ -88,3 +95,10 @@ def _no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if world is not None:
         world.aws.faults.clear()
+
+
+def _keep_for_good() -> None:
+    # A million objects of the tests and of the local AWS were gone through again and again: a second's pause each time,
+    # in any test, and longer than some of the limits that tests give.
+    gc.collect()
+    gc.freeze()

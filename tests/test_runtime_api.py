@@ -60,12 +60,12 @@ def test_after_a_stream_the_next_event_may_take_its_time() -> None:
                 read += connection.recv(65536)
             connection.sendall(answers[0])
             connection.recv(65536)
-            go_on.wait(1.0)
+            go_on.wait(4.0)
             connection.sendall(answers[1])
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=serve, args=(server,), daemon=True).start()
-        api = RuntimeApi(f"127.0.0.1:{server.getsockname()[1]}", taken_within=0.3)
+        api = RuntimeApi(f"127.0.0.1:{server.getsockname()[1]}", taken_within=2.0)
         api.stream(_event(), b"{}", iter([b"data"]))
         _, payload = api.next()
         api.drop()

@@ -6,7 +6,6 @@ import json
 import socket
 import struct
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ class Step:
 
     `kind`: answer, hang (for `seconds`, then close), reset, cut (the body ends before its length), chunked,
     chunked_cut, until_close (no length), trickle or trickle_until_close (an octet each `seconds`), stall (an octet
-    after `seconds`, and nothing more for a while).
+    after `seconds`, and nothing more until the far side is stopped).
     """
 
     status: int = 200
@@ -55,6 +54,7 @@ class FarSide:
         self._steps = list(steps)
         self._choose = choose
         self.requests: list[dict[str, Any]] = []
+        self._stopped = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -64,7 +64,7 @@ class FarSide:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body}
                 outer.requests.append({**request, "port": self.client_address[1]})
-                _play(self, outer._next(request))
+                _play(self, outer._next(request), outer._stopped)
 
             do_GET = do_POST = do_CONNECT = _serve  # noqa: N815  http.server's names
 
@@ -81,15 +81,16 @@ class FarSide:
         return self._steps.pop(0) if self._steps else Step()
 
     def stop(self) -> None:
-        """Stop serving."""
+        """Stop serving, whoever is waiting for more."""
+        self._stopped.set()
         self._server.shutdown()
         self._server.server_close()
 
 
-def _play(handler: BaseHTTPRequestHandler, step: Step) -> None:
+def _play(handler: BaseHTTPRequestHandler, step: Step, stopped: threading.Event) -> None:
     handler.close_connection = step.kind not in {"answer", "chunked", "trickle"}
     if step.kind == "hang":
-        time.sleep(step.seconds)
+        stopped.wait(step.seconds)
         return
     if step.kind == "reset":
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -105,18 +106,19 @@ def _play(handler: BaseHTTPRequestHandler, step: Step) -> None:
     else:
         handler.send_header("Content-Length", str(len(step.body) + (10 if step.kind == "cut" else 0)))
     handler.end_headers()
-    _write(handler, step)
+    _write(handler, step, stopped)
 
 
-def _write(handler: BaseHTTPRequestHandler, step: Step) -> None:
+def _write(handler: BaseHTTPRequestHandler, step: Step, stopped: threading.Event) -> None:
     if step.kind.startswith("trickle"):
         for octet in step.body:
             handler.wfile.write(bytes([octet]))
-            time.sleep(step.seconds)
+            if stopped.wait(step.seconds):
+                return
     elif step.kind == "stall":
-        time.sleep(step.seconds)
+        stopped.wait(step.seconds)
         handler.wfile.write(step.body[:1])
-        time.sleep(2)
+        stopped.wait()
     elif step.kind.startswith("chunked"):
         for at in range(0, len(step.body), 65536):
             piece = step.body[at : at + 65536]

@@ -1,14 +1,20 @@
-"""Chats of millions of characters whose parts are tiny: the time that they take grows with their size alone."""
+"""Chats of millions of characters whose parts are tiny: what they cost grows with their size alone."""
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib.bedrock.converse import to_converse
 from chalicelib.chat import ChatRequest
+from tests.growth import is_linear
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.bedrock.converse import Translation
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 KEPT = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
@@ -23,24 +29,28 @@ def _calls(*ids: str, name: str) -> list[dict[str, Any]]:
     return [{"role": "assistant", "content": None, "tool_calls": calls}, *results]
 
 
-IDS = tuple(f"call{number}" for number in range(1900))
-LARGE: dict[str, list[dict[str, Any]]] = {
-    "parts that are each worth keeping": [{"role": "user", "content": [KEPT] * 80_000}],
-    "tools whose names become alike": _calls(*IDS, name="a" * 60 + "!{}"),
-    "calls whose ids become alike": _calls(*("a" * 60 + f"!{one}" for one in IDS), name="f"),
+LARGE: dict[str, tuple[Callable[[int], list[dict[str, Any]]], int]] = {
+    "parts that are each worth keeping": (lambda size: [{"role": "user", "content": [KEPT] * size}], 16_000),
+    "tools whose names become alike": (
+        lambda size: _calls(*(f"call{number}" for number in range(size)), name="a" * 60 + "!{}"),
+        1600,
+    ),
+    "calls whose ids become alike": (
+        lambda size: _calls(*("a" * 60 + f"!call{number}" for number in range(size)), name="f"),
+        1600,
+    ),
 }
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("messages", LARGE.values(), ids=LARGE)
-def test_a_large_chat_is_translated_in_time(messages: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("chat", "size"), LARGE.values(), ids=LARGE)
+def test_what_a_large_chat_costs_grows_with_its_size(chat: Callable[[int], list[dict[str, Any]]], size: int) -> None:
     """Anyone who may chat may send 6 MB; each of these took seconds or minutes of a whole processor."""
-    request = ChatRequest.model_validate({"model": CLAUDE, "messages": messages})
-    started = time.process_time()
-    body = to_converse(request).body
-    took = time.process_time() - started
-    uses = [block["toolUse"] for turn in body["messages"] for block in turn["content"] if "toolUse" in block]
 
-    assert took < 1.3
+    def translated(size: int) -> Callable[[], Translation]:
+        return partial(to_converse, ChatRequest.model_validate({"model": CLAUDE, "messages": chat(size)}))
+
+    assert is_linear(translated, size)
+    body = translated(size)().body
+    uses = [block["toolUse"] for turn in body["messages"] for block in turn["content"] if "toolUse" in block]
     assert len({(use["name"], use["toolUseId"]) for use in uses}) == len(uses)
-    assert sum(len(turn["content"]) for turn in body["messages"]) >= len(IDS)
+    assert sum(len(turn["content"]) for turn in body["messages"]) >= size

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "TOKEN/with+chars==")
 BODY = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
+A_MINUTE_CUT_SHORT = 20
+"""Seconds: a limit of parts of a second holds when what would take a minute ends within them, on any machine."""
 
 
 def _call(far: FarSide, seconds: float = 5.0) -> Answer:
@@ -145,11 +147,6 @@ def test_a_request_id_that_is_none_is_left_out(start: Start, request_id: str) ->
 @pytest.mark.parametrize(
     ("step", "kind"),
     [
-        pytest.param(Step(kind="hang", seconds=1.0), "timeout", id="silence"),
-        pytest.param(Step(kind="trickle", body=b" " * 200, seconds=0.05), "timeout", id="a trickle"),
-        pytest.param(
-            Step(kind="trickle_until_close", body=b" " * 200, seconds=0.05), "timeout", id="a trickle without length"
-        ),
         pytest.param(Step(kind="cut"), "cut", id="a body cut short of its length"),
         pytest.param(Step(kind="chunked_cut"), "cut", id="chunks without the last"),
         pytest.param(Step(body=b'{"fine": tr', kind="until_close"), "cut", id="a body that ends with the connection"),
@@ -164,42 +161,51 @@ def test_a_request_id_that_is_none_is_left_out(start: Start, request_id: str) ->
     ],
 )
 def test_half_an_answer_is_none_and_is_not_asked_for_again(start: Start, step: Step, kind: str) -> None:
-    """Botocore takes a cut body for an empty success. Here it fails in time, and the customer pays for one run."""
+    """Botocore takes a cut body for an empty success. Here it fails, and the customer pays for one run."""
+    far = start(step, step)
+    with pytest.raises(Unreachable) as failed:
+        _call(far, seconds=60)
+
+    assert (failed.value.kind, failed.value.passing, len(far.requests)) == (kind, False, 1)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(Step(kind="hang", seconds=60), id="silence"),
+        pytest.param(Step(kind="stall", seconds=0.3), id="silence in mid body"),
+        pytest.param(Step(kind="trickle", body=b" " * 1200, seconds=0.05), id="a trickle"),
+        pytest.param(Step(kind="trickle_until_close", body=b" " * 1200, seconds=0.05), id="a trickle without length"),
+    ],
+)
+def test_an_answer_that_does_not_come_ends_with_the_calls_time(start: Start, step: Step) -> None:
+    """Each receive has the time that is left, not the time that the call began with; and there is no second try."""
     far = start(step, step)
     started = time.monotonic()
     with pytest.raises(Unreachable) as failed:
         _call(far, seconds=0.6)
 
-    assert (failed.value.kind, failed.value.passing, len(far.requests)) == (kind, False, 1)
-    assert time.monotonic() - started < 3
-
-
-def test_a_wait_in_mid_body_ends_with_the_call(start: Start) -> None:
-    """Each receive has the time that is left, not the time that the call began with."""
-    far = start(Step(kind="stall", seconds=1.5))
-    started = time.monotonic()
-    with pytest.raises(Unreachable) as failed:
-        _call(far, seconds=1.8)
-
-    assert failed.value.kind == "timeout"
-    assert time.monotonic() - started < 3
+    assert (failed.value.kind, failed.value.passing, len(far.requests)) == ("timeout", False, 1)
+    assert time.monotonic() - started < A_MINUTE_CUT_SHORT
 
 
 def test_both_tries_share_one_deadline(start: Start) -> None:
     """A retry does not get the time of a call of its own."""
-    steps = iter([error(503, "ServiceUnavailableException"), Step(kind="hang", seconds=5)])
+    now = [0.0]
+    steps = iter([error(503, "ServiceUnavailableException"), Step(kind="hang", seconds=60)])
 
-    def late(_: object) -> Step:
-        time.sleep(1)
+    def slow_first(_: object) -> Step:
+        now[0] = 59.0
         return next(steps)
 
-    far = start(choose=late)
+    far = start(choose=slow_first)
+    wire = Wire(endpoint=far.url, clock=lambda: now[0])
     started = time.monotonic()
     with pytest.raises(Unreachable) as failed:
-        _call(far, seconds=1.8)
+        wire.call(CREDENTIALS, "us-east-1", LIST_FOUNDATION_MODELS, seconds=60)
 
     assert (failed.value.kind, len(far.requests)) == ("timeout", 2)
-    assert time.monotonic() - started < 2.6
+    assert time.monotonic() - started < A_MINUTE_CUT_SHORT
 
 
 def test_without_time_left_there_is_no_second_try(start: Start) -> None:
@@ -259,7 +265,7 @@ def test_many_calls_run_side_by_side(start: Start) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
     assert [answer.body for answer in answers] == [{"fine": True}] * 80
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -348,12 +349,15 @@ def test_a_tenant_cannot_verify_without_end(world: World, onboarded: Onboarded) 
 
 def _overtaken(world: World, onboarded: Onboarded, **headers: str) -> Answer:
     """Return the answer to a run during which the connection was changed."""
-    world.aws.faults.add({"service": "bedrock", "operation": "ListFoundationModels", "kind": "slow", "seconds": 1.0})
+    world.aws.faults.add({"service": "bedrock", "operation": "ListFoundationModels", "kind": "slow", "seconds": 3})
+    world.aws.calls.clear()
     tenant = jwt.decode(onboarded.api.token or "", options={"verify_signature": False})["tenant"]
     body = {"role_arn": onboarded.role_arn, "invoke": False}
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(onboarded.api.call, "POST", f"{onboarded.path}/verification", body, headers=headers)
-        threading.Event().wait(0.4)
+        while not world.aws.calls.count("bedrock", "ListFoundationModels"):
+            assert not slow.done()
+            time.sleep(0.01)
         world.services.dynamodb.update_item(
             TableName=world.settings.table_name,
             Key={"pk": {"S": f"TENANT#{tenant}"}, "sk": {"S": f"CONNECTION#{onboarded.connection['id']}"}},

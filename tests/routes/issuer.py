@@ -160,6 +160,8 @@ class KeyServer:
         self.body: bytes | None = None
         self.headers: dict[str, str] = {}
         self.seconds = 0.0
+        self.go_on = threading.Event()
+        self.go_on.set()
         self.dripping = False
         self.dripping_head = False
         self._stopping = threading.Event()
@@ -169,6 +171,7 @@ class KeyServer:
             def do_GET(self) -> None:
                 outer.fetches += 1
                 outer._stopping.wait(outer.seconds)
+                outer.go_on.wait(60)
                 if outer.dripping_head:
                     with suppress(ConnectionError):
                         outer._drip(self.wfile, b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 1000)

@@ -89,7 +89,7 @@ def test_two_authorization_headers_are_refused(world: World) -> None:
     """Whoever reads the first and whoever reads the last would see two callers."""
     import http.client
 
-    connection = http.client.HTTPConnection(world.gateway.url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(world.gateway.url.removeprefix("http://"), timeout=30)
     connection.putrequest("GET", "/v1/connections")
     for tenant in ("one", "two"):
         connection.putheader("Authorization", f"Bearer {world.issuer.token(tenant)}")

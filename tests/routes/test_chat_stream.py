@@ -86,7 +86,7 @@ def test_chunks_come_as_they_are_made(world: World, client: openai.OpenAI) -> No
     started = time.monotonic()
     times = [time.monotonic() - started for _ in client.chat.completions.create(**CHAT, stream=True)]
 
-    assert times[-1] - times[1] > 0.5
+    assert times[-1] - times[1] > 1
 
 
 def test_the_async_client_and_the_helper_read_it(tenant: Onboarding) -> None:

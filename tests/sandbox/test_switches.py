@@ -169,7 +169,7 @@ def _text(value: object) -> str:
 
 def test_a_slow_answer_is_slow_and_holds_up_nobody_else(aws: Aws) -> None:
     """The answer waits for the seconds named; DynamoDB, where one runs at a time, goes on for others."""
-    fault(aws, "dynamodb", "ListTables", "slow", seconds=1)
+    fault(aws, "dynamodb", "ListTables", "slow", seconds=4)
     first, second = aws.client("dynamodb"), aws.client("dynamodb", aws.other_customer)
 
     def timed(client: Any) -> float:
@@ -181,8 +181,8 @@ def test_a_slow_answer_is_slow_and_holds_up_nobody_else(aws: Aws) -> None:
         slow = pool.submit(timed, first)
         while FAULTS.rows():
             time.sleep(0.01)
-        assert timed(second) < 0.8
-        assert slow.result() >= 1
+        assert timed(second) < 3
+        assert slow.result() >= 4
 
 
 def test_a_change_can_be_hidden_for_some_calls(aws: Aws) -> None:
@@ -201,10 +201,10 @@ def test_a_change_can_be_hidden_for_some_calls(aws: Aws) -> None:
 def test_a_change_can_be_hidden_for_some_time(aws: Aws) -> None:
     """For so many seconds every AssumeRole is behind; then the change is there, and the fault gone."""
     role = aws.role(trust())
-    fault(aws, "sts", "*", "not_yet", seconds=0.5)
+    fault(aws, "sts", "*", "not_yet", seconds=4)
 
     assert [aws.lets_in(role) for _ in range(3)] == [False, False, False]
-    time.sleep(0.5)
+    time.sleep(4)
     assert aws.lets_in(role)
     assert switch(aws, "GET", "faults") == (200, [])
 

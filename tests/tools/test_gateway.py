@@ -192,7 +192,7 @@ def test_a_prelude_may_come_in_pieces() -> None:
 def test_limits_of_time(start: Callable[..., Fleet]) -> None:
     """A route that does not stream is given up on; its process is busy until the function is done."""
     with start("handlers.answer") as fleet, Gateway(fleet, API) as gateway:
-        late = _ask(gateway, "POST", "/soon", {"sleep": 1.0})
+        late = _ask(gateway, "POST", "/soon", {"sleep": 4.0})
         busy = _ask(gateway, "POST", "/whole", {})
 
         assert (late.status, late.json["error"]["code"]) == (504, "internal_error")

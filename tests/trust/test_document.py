@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -119,10 +118,8 @@ def test_a_hostile_pattern_is_answered_at_once(pattern: str) -> None:
     condition = {"StringLike": {"sts:ExternalId": [pattern] * 20}}
     policy = TrustPolicy.parse({"Version": "2012-10-17", "Statement": [{**TRUST, "Condition": condition}]})
 
-    start = time.perf_counter()
-    decision = decide([policy], OURS)
-
-    assert (decision, time.perf_counter() - start < 5) == ("implicit_deny", True)
+    # What takes years is ended by the limit that each test has.
+    assert decide([policy], OURS) == "implicit_deny"
 
 
 @pytest.mark.parametrize(
