@@ -30,8 +30,9 @@ from chalicelib.routes.completions import CompletionRoutes
 from chalicelib.routes.credential import OwnKeys
 from chalicelib.routes.embeddings import EmbeddingsRoutes
 from chalicelib.routes.entrance import Entrance
-from chalicelib.routes.inference import InferenceRoutes
+from chalicelib.routes.inference import ChatRoutes
 from chalicelib.routes.key_checks import KeyRoutes
+from chalicelib.routes.listing import ModelRoutes
 from chalicelib.routes.messages import MessagesRoutes
 from chalicelib.routes.models import ConnectionModels
 from chalicelib.routes.onboarding import OnboardingRoutes
@@ -79,7 +80,8 @@ def create_app(services: Services) -> Chalice:
     foundation_models = FoundationModels(wire)
     models = ConnectionModels(wire, sessions, foundation_models)
     chat = Chat(sessions, wire, models, services.clock, settings)
-    InferenceRoutes(settings, served, sessions, wire, models, chat, own_keys).register(boundary)
+    ModelRoutes(served, sessions, wire, models, own_keys, boundary.admit).register(boundary)
+    ChatRoutes(settings, served, models, chat, own_keys).register(boundary)
     accounts, invoker = Accounts(served, sessions, models, foundation_models, own_keys), Invoker(wire)
     MessagesRoutes(settings, accounts, invoker, own_keys).register(boundary)
     EmbeddingsRoutes(accounts, invoker, own_keys).register(boundary)

@@ -1,0 +1,127 @@
+"""Models over HTTP, in OpenAI's shape: those of a connection's role, or those of the key that came with a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from chalicelib.bedrock.catalogs import LIFE_SECONDS
+from chalicelib.errors import ServiceError
+from chalicelib.identifiers import LISTED_AS
+from chalicelib.onboarding.availability import availability
+from chalicelib.onboarding.report import finding_row
+from chalicelib.routes import own_key
+from chalicelib.routes.exchange import Reply
+from chalicelib.routes.upstream import chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.bedrock.catalog import Model
+    from chalicelib.bedrock.sessions import Sessions
+    from chalicelib.bedrock.wire import Wire
+    from chalicelib.onboarding.availability import Availability
+    from chalicelib.onboarding.served import Served, ServedConnections
+    from chalicelib.routes import model_shapes
+    from chalicelib.routes.auth import Caller
+    from chalicelib.routes.boundary import Boundary
+    from chalicelib.routes.credential import OwnKeys
+    from chalicelib.routes.exchange import Request
+    from chalicelib.routes.models import ConnectionModels
+
+_CREATED: Final = 1_700_000_000
+"""OpenAI's `created` of a model, in seconds since 1970. Bedrock does not tell it; a fixed time is in the past."""
+
+
+class ModelRoutes:
+    """The views."""
+
+    def __init__(
+        self,
+        served: ServedConnections,
+        sessions: Sessions,
+        wire: Wire,
+        models: ConnectionModels,
+        own_keys: OwnKeys,
+        admit: Callable[[Caller, str], None],
+    ) -> None:
+        """`admit` raises `ServiceError` for a caller who lacks a scope that a request needs besides the route's."""
+        self._admit = admit
+        self._served = served
+        self._sessions = sessions
+        self._wire = wire
+        self._models = models
+        self._own_keys = own_keys
+
+    def register(self, boundary: Boundary) -> None:
+        """Add the routes. Ids hold slashes, which API Gateway does not match in one parameter: one route each."""
+        boundary.protected("GET", "/v1/models", "models:invoke", self.list)
+        for parts in ("{a}", "{a}/{b}", "{a}/{b}/{c}"):
+            boundary.protected("GET", f"/v1/models/{parts}", "models:invoke", self.get)
+        boundary.protected("GET", "/v1/connections/{connection_id}/models", "connections:read", self.availability)
+
+    def list(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelList]:
+        """List what the connection's role can call, or the key that came with the request."""
+        own = self._own_keys.provider(request, caller)
+        if own is not None:
+            return own_key.list_models(*own)
+        served = self._choose(request, caller)
+        catalog = self._models.catalog(served, within=_age(request))
+        return Reply({"object": "list", "data": [model_row(model) for model in catalog.models]})
+
+    def get(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelRow]:
+        """Show one model."""
+        wanted = "/".join(filter(None, (request.path_parameter(name) for name in "abc")))
+        own = self._own_keys.provider(request, caller)
+        if own is not None:
+            return own_key.get_model(*own, wanted)
+        wanted = wanted.removeprefix(LISTED_AS)
+        served = self._choose(request, caller)
+        return Reply(model_row(self._models.find(wanted, served)))
+
+    def availability(self, request: Request, caller: Caller) -> Reply[model_shapes.AvailabilityTable]:
+        """Say of each model of a connection whether it can be called, and if not, why.
+
+        `?probe=true` invokes them, on the customer's bill, which a token that may only read must not.
+        """
+        probe = request.query_parameter("probe")
+        if probe not in {None, "true", "false"}:
+            raise ServiceError("invalid_value", "probe is true or false.", param="probe")
+        if probe == "true":
+            self._admit(caller, "models:invoke")
+        served = chosen(self._served, request, caller, request.path_parameter("connection_id"))
+        credentials = self._sessions.credentials(served.grant)
+        rows = availability(served.connection, credentials, self._wire, probe=probe == "true")
+        return Reply({"data": [availability_row(row) for row in rows]})
+
+    def _choose(self, request: Request, caller: Caller) -> Served:
+        return chosen(self._served, request, caller, request.header("rolecall-connection"))
+
+
+def _age(request: Request) -> float:
+    """Return how old a catalog may be, in seconds: HTTP's own word asks for one of this moment."""
+    asked = ",".join(request.headers("cache-control"))
+    return 0.0 if "no-cache" in asked else LIFE_SECONDS
+
+
+def model_row(model: Model) -> model_shapes.ModelRow:
+    """Return a model as OpenAI's object, and what is known besides under `rolecall`."""
+    return {
+        "id": LISTED_AS + model.id,
+        "object": "model",
+        "created": _CREATED,
+        "owned_by": model.provider,
+        "rolecall": cast("model_shapes.ModelDetails", {"provider": "bedrock", "name": model.name, **model.details()}),
+    }
+
+
+def availability_row(row: Availability) -> model_shapes.ModelAvailability:
+    """Return a row of the availability table as JSON values."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "provider": row.provider,
+        "available": row.available,
+        "reason": row.reason,
+        "finding": None if row.finding is None else finding_row(row.finding),
+        "regions": [*row.regions],
+    }
