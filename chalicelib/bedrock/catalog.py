@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from chalicelib.bedrock.claude_names import claude_called
 from chalicelib.bedrock.failures import AwsError, Unreachable
 from chalicelib.bedrock.operations import LIST_FOUNDATION_MODELS, LIST_INFERENCE_PROFILES
+from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -97,6 +98,14 @@ class Catalog:
                 return model
         named = [model for model in self.models if model.is_own and name in {model.name, model.id.rpartition("/")[2]}]
         return named[0] if len(named) == 1 else claude_called(name, self.models)
+
+    def require(self, name: str, *, whose: str) -> Model:
+        """Return the same. Raises `model_not_found`; `whose` begins the sentence that says so."""
+        model = self.find(name)
+        if model is None:
+            fix = "GET /v1/models with the same credentials lists what there is."
+            raise ServiceError("model_not_found", f"{whose} has no such model.", param="model", fix=fix)
+        return model
 
 
 class _Listed(NamedTuple):

@@ -6,13 +6,35 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from chalicelib.bedrock.catalog import Model
 
 _OURS: Final = re.compile(r"anthropic\.(?P<name>claude-[a-z0-9-]+?)(-(?P<date>[0-9]{8}))?(-v\d+)?(:\d+)?", re.ASCII)
 _THEIRS: Final = re.compile(r"(?P<name>claude-[a-z0-9-]+?)(-(?P<date>[0-9]{8})|-latest)?", re.ASCII)
 """`claude-haiku-4-5-20251001`, `claude-haiku-4-5` (Anthropic's documentation, "Models overview", 2026-11)."""
+
+CLAUDE: Final = "anthropic.claude"
+"""A part of the id of every Claude at Bedrock."""
+
+
+def claudes(models: Sequence[Model]) -> dict[str, Model]:
+    """Return each Claude once, by the name that Anthropic's API has for it and with the way that this name takes.
+
+    What has no such name, as the profiles that the customer made, is there by its id.
+    """
+    found: dict[str, Model] = {}
+    for model in models:
+        if CLAUDE not in model.foundation_model:
+            continue
+        known = _OURS.fullmatch(model.foundation_model)
+        name = None if known is None else "-".join(filter(None, (known["name"], known["date"])))
+        way = None if name is None or model.is_own else claude_called(name, models)
+        if name is None or way is None:
+            found[model.id] = model
+        else:
+            found[name] = way
+    return found
 
 
 def claude_called(name: str, models: Iterable[Model]) -> Model | None:

@@ -70,8 +70,13 @@ class ModelId:
 
     @classmethod
     def may_be(cls, text: str) -> bool:
-        """Whether a text has the form of an id or an ARN; anything else can only be a name that someone gave."""
+        """Whether a text has the form of an id or an ARN."""
         return text.startswith("arn:") or _MODEL_ID.fullmatch(text) is not None
+
+    @classmethod
+    def is_name(cls, text: str) -> bool:
+        """Whether a text can only be a name that someone gave, which has to be looked for."""
+        return bool(text) and not cls.may_be(text)
 
     @classmethod
     def parse(cls, text: str, *, region: str, account_id: str | None = None, param: str = "model") -> ModelId:

@@ -24,7 +24,7 @@ from chalicelib.providers.failures import ProviderRefusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from chalicelib.bedrock.catalog import Catalog
+    from chalicelib.bedrock.catalog import Catalog, Model
     from chalicelib.bedrock.converse import Translation
     from chalicelib.bedrock.events import Events
     from chalicelib.bedrock.signing import Signer
@@ -99,10 +99,25 @@ class Bedrock:
 
     def models(self) -> Sequence[ProviderModel]:
         """Return what this identity can call; profiles and models, as for a role."""
+        return _rows(self.catalog())
+
+    def catalog(self) -> Catalog:
+        """Return the same as Bedrock has it. Raises `ServiceError` where nothing could be listed."""
         catalog = list_models(self._wire, self._signer, self.region)
         if catalog.failures and not catalog.models:
             raise self.told(catalog.failures[0]) from catalog.failures[0]
-        return _rows(catalog)
+        return catalog
+
+    def listed(self, name: str) -> Model:
+        """Return what the catalog has of a model, by any name that finds it. Raises `ServiceError`."""
+        return self.catalog().require(name, whose="This key")
+
+    def model(self, name: str) -> ModelId:
+        """Return a model by its id; by any other name it has to be looked for, as nothing is kept of a key.
+
+        Raises `ServiceError`.
+        """
+        return ModelId.parse(self.listed(name).id if ModelId.is_name(name) else name, region=self.region)
 
     def chat(self, question: Question) -> Chat:
         """Answer a chat through Converse, with the translation that roles use."""
@@ -150,10 +165,10 @@ class Bedrock:
 
     def _translated(self, question: Question) -> tuple[str, ChatRequest, Translation]:
         # Before the body, which was read with the provider's name before the model's: alone, that leaves no model.
-        model = str(ModelId.parse(question.model, region=self.region))
+        model = str(self.model(question.model))
         request = ChatRequest.model_validate({**question.body, "model": question.model})
         ignored = request.ignored_fields()
-        translation = to_converse(request, preamble=question.preamble)
+        translation = to_converse(request, preamble=question.preamble, known_as=model)
         return model, request, replace(translation, changed=(*ignored, *translation.changed))
 
     def _chunks(self, made: Chunks, events: Events) -> Generator[dict[str, Any], None, None]:

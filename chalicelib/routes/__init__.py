@@ -26,6 +26,7 @@ from chalicelib.routes.accounts import Accounts
 from chalicelib.routes.auth import Authenticator
 from chalicelib.routes.boundary import Boundary
 from chalicelib.routes.chat import Chat
+from chalicelib.routes.claude_models import ClaudeModels
 from chalicelib.routes.completions import CompletionRoutes
 from chalicelib.routes.credential import OwnKeys
 from chalicelib.routes.embeddings import EmbeddingsRoutes
@@ -80,9 +81,10 @@ def create_app(services: Services) -> Chalice:
     foundation_models = FoundationModels(wire)
     models = ConnectionModels(wire, sessions, foundation_models)
     chat = Chat(sessions, wire, models, services.clock, settings)
-    ModelRoutes(served, sessions, wire, models, own_keys, boundary.admit).register(boundary)
-    ChatRoutes(settings, served, models, chat, own_keys).register(boundary)
     accounts, invoker = Accounts(served, sessions, models, foundation_models, own_keys), Invoker(wire)
+    claude_models = ClaudeModels(accounts, own_keys)
+    ModelRoutes(served, sessions, wire, models, own_keys, claude_models, boundary.admit).register(boundary)
+    ChatRoutes(settings, served, models, chat, own_keys).register(boundary)
     MessagesRoutes(settings, accounts, invoker, own_keys).register(boundary)
     EmbeddingsRoutes(accounts, invoker, own_keys).register(boundary)
     CompletionRoutes(_built_in(services, table, wire), services.clock, settings).register(boundary)

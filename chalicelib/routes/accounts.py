@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from chalicelib.bedrock.claude_names import claudes
 from chalicelib.bedrock.failures import explain
 from chalicelib.bedrock.invoke import Place
 from chalicelib.errors import ServiceError
@@ -14,6 +15,7 @@ from chalicelib.routes.upstream import chosen, with_session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.bedrock.catalog import Model
     from chalicelib.bedrock.failures import AwsError, Unreachable
     from chalicelib.bedrock.profiles import FoundationModels
     from chalicelib.bedrock.sessions import Sessions
@@ -51,6 +53,14 @@ class RoleAccount:
         """Return the id of the foundation model that answers. Raises `ServiceError` where it can't be told."""
         return _told(self._models.foundation_model(model, self._served))
 
+    def listed(self, name: str) -> Model:
+        """Return what the catalog has of a model, by any name that finds it. Raises `model_not_found`."""
+        return self._models.find(name, self._served)
+
+    def claudes(self, within: float) -> dict[str, Model]:
+        """Return each Claude by the name that `chat_model` knows it by, as listed `within` these seconds."""
+        return claudes(self._models.catalog(self._served, within=within).models)
+
     def run(self, call: Callable[[Signer], _T]) -> _T:
         """Make a call with the role's session. Raises `ServiceError`."""
         return with_session(self._sessions, self._served, call)
@@ -67,13 +77,24 @@ class KeyAccount:
         self.place: Final = Place(keys.region, {}, "")
         self.run = keys.run
         self.told = keys.told
+        self._keys = keys
         self._foundation_models = foundation_models
 
     def model(self, text: str) -> ModelId:
         """Return a model. Raises `ServiceError` for no model's id."""
         return ModelId.parse(text, region=self.place.region)
 
-    chat_model = model
+    def chat_model(self, name: str) -> ModelId:
+        """Return the same of a model that chats, which names that are no ids find too."""
+        return self._keys.model(name)
+
+    def listed(self, name: str) -> Model:
+        """Return what the catalog has of a model, by any name that finds it. Raises `model_not_found`."""
+        return self._keys.listed(name)
+
+    def claudes(self, _: float) -> dict[str, Model]:
+        """Return each Claude by the name that `chat_model` knows it by."""
+        return claudes(self._keys.catalog().models)
 
     def foundation_model(self, model: ModelId) -> str:
         """Return the id of the foundation model that answers. Raises `ServiceError` where it can't be told."""

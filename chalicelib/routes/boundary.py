@@ -109,7 +109,7 @@ class Boundary:
         """Add a route for callers whose token has `scope`. A path has one manner, whatever its methods."""
 
         def authenticated(request: Request) -> Reply | EventStream:
-            caller = self._authenticator.authenticate(manner.authorization(request))
+            caller = self._authenticator.authenticate(manner.of(request).authorization(request))
             request.notes["tenant"] = caller.tenant
             self.admit(caller, scope)
             try:
@@ -174,7 +174,7 @@ class Boundary:
         return f"event: error\ndata: {json.dumps(self._manner(request).envelope(told, request.id))}\n\n"
 
     def _manner(self, request: Request) -> Manner:
-        return self._manners.get(request.route, OPENAI)
+        return self._manners.get(request.route, OPENAI).of(request)
 
     def _around(self, chalice_request: ChaliceRequest, get_response: Callable[[ChaliceRequest], Response]) -> Response:
         started = time.monotonic()

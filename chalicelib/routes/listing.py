@@ -1,4 +1,7 @@
-"""Models over HTTP, in OpenAI's shape: those of a connection's role, or those of the key that came with a request."""
+"""Models over HTTP: those of a connection's role, or those of the key that came with a request.
+
+In OpenAI's shape; for Anthropic's clients, which ask at the same address, in theirs.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from chalicelib.onboarding.availability import availability
 from chalicelib.onboarding.report import finding_row
 from chalicelib.routes import own_key
 from chalicelib.routes.exchange import Reply
+from chalicelib.routes.manners import OPENAI_OR_ANTHROPIC, is_of_anthropics_client
 from chalicelib.routes.upstream import chosen
 
 if TYPE_CHECKING:
@@ -21,9 +25,10 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.wire import Wire
     from chalicelib.onboarding.availability import Availability
     from chalicelib.onboarding.served import Served, ServedConnections
-    from chalicelib.routes import model_shapes
+    from chalicelib.routes import model_shapes, native_shapes
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
+    from chalicelib.routes.claude_models import ClaudeModels
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import Request
     from chalicelib.routes.models import ConnectionModels
@@ -42,6 +47,7 @@ class ModelRoutes:
         wire: Wire,
         models: ConnectionModels,
         own_keys: OwnKeys,
+        claude_models: ClaudeModels,
         admit: Callable[[Caller, str], None],
     ) -> None:
         """`admit` raises `ServiceError` for a caller who lacks a scope that a request needs besides the route's."""
@@ -51,16 +57,19 @@ class ModelRoutes:
         self._wire = wire
         self._models = models
         self._own_keys = own_keys
+        self._claude_models = claude_models
 
     def register(self, boundary: Boundary) -> None:
         """Add the routes. Ids hold slashes, which API Gateway does not match in one parameter: one route each."""
-        boundary.protected("GET", "/v1/models", "models:invoke", self.list)
+        boundary.protected("GET", "/v1/models", "models:invoke", self.list, OPENAI_OR_ANTHROPIC)
         for parts in ("{a}", "{a}/{b}", "{a}/{b}/{c}"):
-            boundary.protected("GET", f"/v1/models/{parts}", "models:invoke", self.get)
+            boundary.protected("GET", f"/v1/models/{parts}", "models:invoke", self.get, OPENAI_OR_ANTHROPIC)
         boundary.protected("GET", "/v1/connections/{connection_id}/models", "connections:read", self.availability)
 
-    def list(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelList]:
+    def list(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelList | native_shapes.ClaudeList]:
         """List what the connection's role can call, or the key that came with the request."""
+        if is_of_anthropics_client(request):
+            return self._claude_models.page(request, caller, _age(request))
         own = self._own_keys.provider(request, caller)
         if own is not None:
             return own_key.list_models(*own)
@@ -68,9 +77,11 @@ class ModelRoutes:
         catalog = self._models.catalog(served, within=_age(request))
         return Reply({"object": "list", "data": [model_row(model) for model in catalog.models]})
 
-    def get(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelRow]:
+    def get(self, request: Request, caller: Caller) -> Reply[model_shapes.ModelRow | native_shapes.ClaudeRow]:
         """Show one model."""
         wanted = "/".join(filter(None, (request.path_parameter(name) for name in "abc")))
+        if is_of_anthropics_client(request):
+            return self._claude_models.one(request, caller, wanted)
         own = self._own_keys.provider(request, caller)
         if own is not None:
             return own_key.get_model(*own, wanted)

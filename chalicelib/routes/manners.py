@@ -19,11 +19,22 @@ class Manner:
     """`authorization` returns what the token is read from, in the form of Authorization headers.
 
     `envelope` returns the body of an error; `request_id_header` is a second header that carries a request's id.
+    `anthropics` is the manner for Anthropic's clients, of a path that OpenAI's clients use as well.
     """
 
     authorization: Callable[[Request], Sequence[str]]
     envelope: Callable[[ServiceError, str], dict[str, object]]
     request_id_header: str | None = None
+    anthropics: Manner | None = None
+
+    def of(self, request: Request) -> Manner:
+        """Return the manner in which a request is answered."""
+        return self.anthropics if self.anthropics is not None and is_of_anthropics_client(request) else self
+
+
+def is_of_anthropics_client(request: Request) -> bool:
+    """Tell whether it carries the header that Anthropic's API requires, and no other API has."""
+    return bool(request.headers("anthropic-version"))
 
 
 def _authorization(request: Request) -> Sequence[str]:
@@ -88,3 +99,4 @@ def anthropic_envelope(error: ServiceError, request_id: str) -> dict[str, object
 
 OPENAI: Final = Manner(_authorization, envelope)
 ANTHROPIC: Final = Manner(_authorization_or_api_key, anthropic_envelope, "Request-Id")
+OPENAI_OR_ANTHROPIC: Final = Manner(_authorization, envelope, anthropics=ANTHROPIC)

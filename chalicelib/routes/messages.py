@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.claude import from_invoke, to_count, to_invoke
 from chalicelib.bedrock.claude_fields import check_fields
+from chalicelib.bedrock.claude_names import CLAUDE
 from chalicelib.bedrock.claude_stream import MessageEvents
 from chalicelib.bedrock.failures import AwsError, Unreachable
 from chalicelib.bedrock.operations import COUNT_TOKENS
@@ -15,6 +16,7 @@ from chalicelib.chat.prompt import preamble
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers.providers import bare_model
 from chalicelib.routes import bodies, own_messages
+from chalicelib.routes.claude_models import FOR_CLAUDE
 from chalicelib.routes.exchange import EventStream, Reply
 from chalicelib.routes.manners import ANTHROPIC
 from chalicelib.routes.own_messages import with_errors
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from chalicelib.routes.exchange import Request
     from chalicelib.settings import Settings
 
-_CLAUDE: Final = "anthropic.claude"
-_ROUTE: Final = "Claude models, at Bedrock or with a key of anthropic at Anthropic"
 _LONGEST_MODEL: Final = 2100
 
 
@@ -69,7 +69,7 @@ class MessagesRoutes:
             check_fields(document, required=("messages", "max_tokens"))
             question = self._question(document, name, before, seconds)
             return own_messages.message(self._own_keys.anthropic(key), question, name, request)
-        account = self._accounts.of(request, caller, route=_ROUTE)
+        account = self._accounts.of(request, caller, route=FOR_CLAUDE)
         native = to_invoke(document, request.headers("anthropic-beta"), before)
         model = self._claude(account, bare_model(name, "bedrock"))
         headers = ignored_header(native.ignored)
@@ -93,7 +93,7 @@ class MessagesRoutes:
             check_fields(document, required=("messages",))
             question = self._question(document, name, before, COUNT_TOKENS.seconds)
             return own_messages.count(self._own_keys.anthropic(key), question, request)
-        account = self._accounts.of(request, caller, route=_ROUTE)
+        account = self._accounts.of(request, caller, route=FOR_CLAUDE)
         native = to_count(document, request.headers("anthropic-beta"), before)
         model = self._claude(account, bare_model(name, "bedrock"))
         behind = account.foundation_model(model)
@@ -124,7 +124,7 @@ class MessagesRoutes:
     def _claude(self, account: RoleAccount | KeyAccount, name: str) -> ModelId:
         """Return the model, once it is known to be a Claude: of a customer's own profile AWS is asked."""
         model = account.chat_model(name)
-        if _CLAUDE not in account.foundation_model(model):
+        if CLAUDE not in account.foundation_model(model):
             raise ServiceError(
                 "model_not_supported",
                 "This route is for Claude models alone.",

@@ -45,22 +45,15 @@ class ConnectionModels:
 
     def find(self, name: str, served: Served) -> Model:
         """Return a model by id or name; one that is not known is looked for in a catalog of this moment."""
-        model = self.catalog(served).find(name) or self.catalog(served, within=_JUST_NOW).find(name)
-        if model is None:
-            raise ServiceError(
-                "model_not_found",
-                "This connection has no such model.",
-                param="model",
-                fix="GET /v1/models lists the models of the connection.",
-            )
-        return model
+        known = self.catalog(served).find(name)
+        return known or self.catalog(served, within=_JUST_NOW).require(name, whose="This connection")
 
     def named(self, name: str, served: Served) -> ModelId:
         """Return a model that may be called, by its id or by what the customer called it.
 
         Only a name costs a look into the catalog; ids may be free text, as listing may be denied.
         """
-        return served.model(name if ModelId.may_be(name) else self.find(name, served).id)
+        return served.model(self.find(name, served).id if ModelId.is_name(name) else name)
 
     def foundation_model(self, model: ModelId, served: Served) -> str | None:
         """Return the id of the foundation model that answers; None where nothing tells."""

@@ -112,6 +112,40 @@ class MessageEvent(TypedDict):
 
 
 @_shape
+class ClaudeRow(TypedDict):
+    """A model, as Anthropic's clients read it."""
+
+    type: Literal["model"]
+    """The kind of object."""
+    id: str
+    """What `/v1/messages` takes: Anthropic's own name of it, else the provider and its id."""
+    display_name: str
+    """Its name; at Bedrock that of the profile which calls go through, so it tells the part of the world."""
+    created_at: str
+    """When it was released, RFC 3339; the epoch where nobody tells it."""
+    lifecycle: str
+    """`active` or `deprecated`."""
+    max_input_tokens: NotRequired[int]
+    """Tokens that it reads, where that is known."""
+    max_tokens: NotRequired[int]
+    """Tokens that it answers at most, where that is known."""
+
+
+@_shape
+class ClaudeList(TypedDict):
+    """Claude models, as Anthropic's clients read them."""
+
+    data: list[ClaudeRow]
+    """The models of this page."""
+    has_more: bool
+    """Whether there are others in this direction."""
+    first_id: str | None
+    """Send it as `before_id` for the page before."""
+    last_id: str | None
+    """Send it as `after_id` for the page after."""
+
+
+@_shape
 class AnthropicErrorCode(TypedDict):
     """Where Anthropic's clients look for a code."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib import VERSION
 from chalicelib.routes.codes import CODES
-from chalicelib.routes.manners import ANTHROPIC
+from chalicelib.routes.manners import ANTHROPIC, OPENAI
 from chalicelib.routes.native_shapes import AnthropicError
 from chalicelib.routes.shapes import Error
 from tools.openapi import errors
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalice.app import Chalice
 
     from chalicelib.routes.boundary import Route
+    from chalicelib.routes.manners import Manner
     from tools.openapi.examples import Examples
     from tools.openapi.operation import Operation, Parameter
 
@@ -35,6 +36,7 @@ SCOPES: Final = {
     "completions:invoke": "Use the operator's built-in completions.",
     "operator": "What is the operator's alone.",
 }
+_ENVELOPES: Final = {OPENAI.envelope: "Error", ANTHROPIC.envelope: "AnthropicError"}
 _WAITS: Final = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT}
 _DESCRIPTION: Final = """\
 Rolecall lets a product use its customers' own Amazon Bedrock. The customer creates an IAM role; Rolecall gives it an
@@ -156,7 +158,7 @@ def _operation(operation: Operation, route: Route, by_kind: Mapping[object, Json
     statuses = sorted({CODES[code].status for code in operation.errors})
     for status in statuses:
         codes = [code for code in CODES if code in operation.errors and CODES[code].status == status]
-        about["responses"][str(status)] = _refusal(status, codes, anthropic=route.manner is ANTHROPIC)
+        about["responses"][str(status)] = _refusal(status, codes, _envelopes(route.manner))
     return about
 
 
@@ -196,21 +198,28 @@ def _success(operation: Operation, route: Route, by_kind: Mapping[object, Json],
     }
 
 
-def _refusal(status: int, codes: list[str], *, anthropic: bool) -> Json:
+def _envelopes(manner: Manner) -> list[str]:
+    """Return the schemas of a route's errors, the one that its examples have first."""
+    manners = [manner] if manner.anthropics is None else [manner, manner.anthropics]
+    return [_ENVELOPES[one.envelope] for one in manners]
+
+
+def _refusal(status: int, codes: list[str], envelopes: list[str]) -> Json:
     """Return the answer of one status: the envelope, narrowed to the codes that the route has for it."""
     names = ["X-Request-Id"]
     if status in _WAITS:
         names.append("Retry-After")
     if errors.UPSTREAM & set(codes):
         names.append("X-Should-Retry")
-    envelope, example = ("AnthropicError", "anthropic_error") if anthropic else ("Error", "error")
+    forms = [{"$ref": f"#/components/schemas/{envelope}"} for envelope in envelopes]
     narrowed = {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}
+    example = "anthropic_error" if envelopes[0] == "AnthropicError" else "error"
     return {
         "description": _phrase(status),
         "headers": _headers(names),
         "content": {
             "application/json": {
-                "schema": {"allOf": [{"$ref": f"#/components/schemas/{envelope}"}, narrowed]},
+                "schema": {"allOf": [forms[0] if len(forms) == 1 else {"anyOf": forms}, narrowed]},
                 "examples": {code: {"$ref": f"#/components/examples/{example}_{code}"} for code in codes},
             }
         },

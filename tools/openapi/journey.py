@@ -127,6 +127,8 @@ class _Journey:
     def of_the_app(self) -> None:
         """List the models, chat."""
         self._call("list_models", "GET /v1/models", "The models of the connection")
+        claude = {"anthropic-version": "2023-06-01"}
+        self._call("list_models", "GET /v1/models?limit=3", "For Anthropic's clients", headers=claude)
         self._call("get_model", "GET /v1/models/amazon.nova-lite-v1:0", "By its bare id")
         self._call("get_model_of_two_parts", f"GET /v1/models/{_NOVA}", "With its provider")
         question = {"role": "user", "content": "Say something about orchards."}

@@ -15,6 +15,11 @@ from tools.openapi.parameters import CONNECTION_ID, CREDENTIAL
 
 _CALLS: Final = errors.MODELS | errors.CREDENTIAL | errors.AWS | errors.PROVIDER
 _PART: Final = {"type": "string"}
+_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": 1000}
+_ANTHROPIC_VERSION: Final = Parameter(
+    "anthropic-version", "header", "Sent by Anthropic's clients, which are answered in their form.", _PART
+)
+_LISTS: Final = _CALLS | {"model_not_found", "provider_not_supported"}
 _PARTS: Final = {
     "a": "The id's first part: the provider, or the whole of a bare id.",
     "b": "The id's second part.",
@@ -28,10 +33,12 @@ def _one_model(parts: str, operation_id: str) -> Operation:
         f"GET /v1/models/{path}",
         operation_id,
         "Models",
-        _CALLS,
-        more="Ids hold slashes, and each part between them is a parameter; `%2F` does as well.",
+        _LISTS,
+        more="Ids hold slashes, and each part between them is a parameter; `%2F` does as well. To Anthropic's clients"
+        " it is shown in their form, by any name that `/v1/messages` takes.",
         parameters=(
             *(Parameter(part, "path", _PARTS[part], _PART, required=True) for part in parts),
+            _ANTHROPIC_VERSION,
             *CREDENTIAL,
         ),
     )
@@ -56,7 +63,21 @@ OPERATIONS: Final = (
             ),
         ),
     ),
-    Operation("GET /v1/models", "list_models", "Models", _CALLS, parameters=CREDENTIAL),
+    Operation(
+        "GET /v1/models",
+        "list_models",
+        "Models",
+        _LISTS | {"invalid_value"},
+        more="To Anthropic's clients, which send `anthropic-version`, the Claude models alone, newest first, in their"
+        " form and by Anthropic's names: so coding agents fill their choice of models.",
+        parameters=(
+            _ANTHROPIC_VERSION,
+            Parameter("limit", "query", "Anthropic's clients: models of a page; all without it.", _LIMIT),
+            Parameter("after_id", "query", "Anthropic's clients: the page after this model.", _PART),
+            Parameter("before_id", "query", "Anthropic's clients: the page before this model.", _PART),
+            *CREDENTIAL,
+        ),
+    ),
     _one_model("a", "get_model"),
     _one_model("ab", "get_model_of_two_parts"),
     _one_model("abc", "get_model_of_three_parts"),
