@@ -37,8 +37,13 @@ class Life:
         self._turnstile = turnstile
 
     def change(self, before: Connection, after: Connection, actor: Actor) -> Connection:
-        """Store what a tenant changed. What decides which models can be called is usable only once verified again."""
+        """Store what a tenant changed. What decides which models can be called is usable only once verified again.
+
+        What changes nothing is not stored: neither a version nor an event comes of it.
+        """
         before.require_not_revoked()
+        if after == before:
+            return before
         if (before.region, before.models, before.guardrail) != (after.region, after.models, after.guardrail):
             after = replace(after, usable=False)
         if before.region != after.region:

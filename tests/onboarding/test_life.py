@@ -353,3 +353,15 @@ def test_a_role_made_anew_must_be_verified_anew(living: Living) -> None:
     assert (refused.status, refused.error["code"]) == (403, "role_identity_changed")
     assert living.verify()["verdict"] == "verified"
     assert living.chats() == 200
+
+
+@pytest.mark.parametrize("body", [{}, {"name": "same"}, {"region": "us-east-1", "models": None}])
+def test_what_changes_nothing_leaves_no_trace(living: Living, body: dict[str, Any]) -> None:
+    """A form sent again as it is makes no version that others' changes would meet, and no line in the record."""
+    assert living.patch({"name": "same"}).status == 200
+    before, events = living.shown(), living.api.get(f"{living.path}/events").json["data"]
+    answer = living.patch(body)
+
+    assert (answer.status, answer.json) == (200, before)
+    assert (living.shown(), living.api.get(f"{living.path}/events").json["data"]) == (before, events)
+    assert living.patch(body, version=before["version"] - 1).error["code"] == "connection_changed"
