@@ -202,10 +202,19 @@ def _no_answer(failure: Unreachable) -> ProviderRefusal:
 
 
 def ended_early(provider: str) -> ProviderRefusal:
-    """Return what is said of a stream that ended before its answer did: half an answer never looks like a whole."""
+    """Return what is said of an answer that is not whole: half of one never looks like all of it."""
+    return _no_answer_in_it(f"{NAMES[provider]}'s answer ended before it was complete.")
+
+
+def broken_off(provider: str, reason: str) -> ProviderRefusal:
+    """Return what is said of an answer whose model gave it up, for a reason of the provider's own."""
+    return _no_answer_in_it(f"{NAMES[provider]} ended the answer with {clean(reason)[:100]}.")
+
+
+def _no_answer_in_it(message: str) -> ProviderRefusal:
     return ProviderRefusal(
         "upstream_error",
-        f"{NAMES[provider]}'s stream ended before the answer was complete.",
+        message,
         fix="Try again.",
         whose_fix=None,
         retry_after=None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.bedrock.failures import Unreachable
 from chalicelib.bedrock.signing import LEFT_OUT
 from chalicelib.errors import ServiceError
+from chalicelib.providers import gemini
 from chalicelib.providers.answers import begun, events_of, whole
 from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
 from chalicelib.providers.failures import (
@@ -98,6 +99,8 @@ class OpenAi:
         document = received.document
         if not isinstance(document, dict) or not rows(document, "choices"):
             raise ended_early(self._provider)
+        if self._provider == "google":
+            document = gemini.whole(document)
         return Chat(document, dropped, request_id_of(received.headers))
 
     def stream(self, question: Question) -> ChatStream:
@@ -195,11 +198,14 @@ def chunks(provider: str, pieces: Pieces, *, secret: str) -> Generator[dict[str,
     """
     started: set[int] = set()
     finished: set[int] = set()
+    calls = gemini.Calls() if provider == "google" else None
     with closing(events_of(provider, pieces)) as told:
         for _, data in told:
             if data.strip() == "[DONE]":
                 break
             chunk = _chunk(provider, data, secret)
+            if calls is not None:
+                chunk = calls.chunk(chunk)
             for choice in rows(chunk, "choices"):
                 started.add(index := number(choice, "index") or 0)
                 if choice.get("finish_reason"):

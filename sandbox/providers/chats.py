@@ -113,13 +113,20 @@ def whole(body: dict[str, object], model: str, chat_id: str) -> dict[str, Any]:
     }
 
 
-def streamed(body: dict[str, Any], model: str, chat_id: str) -> tuple[str, ...]:
-    """Return the events of a stream, `[DONE]` included."""
+def streamed(body: dict[str, Any], model: str, chat_id: str, *, as_google: bool = False) -> tuple[str, ...]:
+    """Return the events of a stream, `[DONE]` included.
+
+    `as_google`: each call comes in one piece, with index 0, and the last reason is `stop`, as Google has it
+    (github.com/NousResearch/hermes-agent/issues/62940, github.com/googleapis/python-genai/issues/2868).
+    """
     said = say(question_of(body))
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "", "refusal": None}]
     deltas += [{"content": piece} for piece in said.pieces()]
     for index, call in enumerate(said.calls):
-        start = {"index": index, "id": f"call_{call.id}", "type": "function"}
+        start = {"index": 0 if as_google else index, "id": f"call_{call.id}", "type": "function"}
+        if as_google:
+            deltas.append({"tool_calls": [{**start, "function": {"name": call.name, "arguments": _json(call)}}]})
+            continue
         deltas.append({"tool_calls": [{**start, "function": {"name": call.name, "arguments": ""}}]})
         text = _json(call)
         for at in range(0, len(text), 12):
@@ -131,7 +138,8 @@ def streamed(body: dict[str, Any], model: str, chat_id: str) -> tuple[str, ...]:
         {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}], **extra}
         for delta in deltas
     ]
-    last = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": _REASONS[said.reason]}
+    reason = "stop" if as_google and said.calls else _REASONS[said.reason]
+    last = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
     chunks.append({**head, "choices": [last], **extra})
     if told:
         chunks.append({**head, "choices": [], "usage": _usage(said)})

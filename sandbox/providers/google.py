@@ -96,7 +96,7 @@ class FakeGoogle(FakeProvider):
         if "generateContent" not in _MODELS.get(model, ()):
             return error(404, "NOT_FOUND", f"models/{model} is not found for API version v1main.")
         if body.get("stream"):
-            return Told(200, events=streamed(body, model, "GoogleSandbox1"))
+            return Told(200, events=streamed(body, model, "GoogleSandbox1", as_google=True))
         return Told(200, whole(body, model, "GoogleSandbox1"))
 
     def _content(self, asked: Asked, model: str, *, streams: bool) -> Told:
