@@ -118,7 +118,8 @@ def reasoning_of(request: ChatRequest, known_as: str) -> Reasoning:
     """
     effort = request.reasoning_effort
     if effort is None or effort == "none":
-        return Reasoning()
+        on = _asked_by_itself(request) and "claude" in known_as
+        return Reasoning(on=on, claude=on)
     row = next((row for row in _ROWS if any(part in known_as for part in row.models)), None)
     if row is None:
         raise ServiceError(
@@ -131,6 +132,13 @@ def reasoning_of(request: ChatRequest, known_as: str) -> Reasoning:
         # Claude refuses to go on thinking in a turn whose beginning lacks its thoughts, which most clients drop.
         return Reasoning(changed=("reasoning_effort",))
     return Reasoning(on=True, claude=row.claude, fields=row.fields(effort, request.token_limit))
+
+
+def _asked_by_itself(request: ChatRequest) -> bool:
+    """Whether the model's own field says that it is to think: what that rules out, it rules out all the same."""
+    own = {} if request.bedrock is None else request.bedrock.additionalModelRequestFields or {}
+    told = (own.get(name) for name in ("thinking", "reasoning_config"))
+    return any(isinstance(one, dict) and one.get("type") in {"enabled", "adaptive"} for one in told)
 
 
 def thoughts(message: Message) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -114,6 +115,43 @@ def test_signed_thoughts_go_back_before_what_they_led_to() -> None:
         {"reasoningContent": {"redactedContent": "eA=="}},
     ]
     assert translation.changed == ()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+        {"thinking": {"type": "adaptive"}},
+        {"reasoning_config": {"type": "enabled", "budget_tokens": 2048}},
+    ],
+    ids=json.dumps,
+)
+def test_a_claude_that_is_told_to_think_in_its_own_words_thinks(own: dict[str, Any]) -> None:
+    """Its thoughts go back and nothing goes that it then refuses, as with an effort; what it was told stays."""
+    messages = _loop(thinking_blocks=[THOUGHT])
+    fields: Any = {"tools": [TOOL], "tool_choice": "required", "temperature": 0.5}
+    translation = _translated(messages=messages, bedrock={"additionalModelRequestFields": own}, **fields)
+
+    assert "reasoningContent" in translation.body["messages"][1]["content"][0]
+    assert "inferenceConfig" not in translation.body
+    assert "toolChoice" not in translation.body["toolConfig"]
+    assert translation.body["additionalModelRequestFields"] == own
+    assert set(translation.changed) == {"temperature", "tool_choice"}
+
+
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [
+        pytest.param(BUDGET, {"thinking": {"type": "disabled"}}, id="not to think"),
+        pytest.param("deepseek.v3-v1:0", {"reasoning_config": "high"}, id="another model"),
+        pytest.param("amazon.nova-lite-v1:0", {"thinking": {"type": "enabled"}}, id="a model that does not know it"),
+    ],
+)
+def test_what_rules_nothing_out_changes_nothing(model: str, own: dict[str, Any]) -> None:
+    """Sampling is for whoever takes it."""
+    translation = _translated(model, bedrock={"additionalModelRequestFields": own}, temperature=0.5)
+
+    assert (translation.body["inferenceConfig"], translation.changed) == ({"temperature": 0.5}, ())
 
 
 def test_a_loop_whose_thoughts_were_dropped_goes_on_without_thinking() -> None:
