@@ -146,11 +146,16 @@ def thoughts(message: Message) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     for block in message.thinking_blocks or ():
         match block:
-            case Thinking():
-                made.append({"reasoningText": {"text": block.thinking, "signature": block.signature}})
+            case Thinking(signature=str(signature)) if signature:
+                made.append({"reasoningText": {"text": block.thinking, "signature": signature}})
             case RedactedThinking():
                 made.append({"redactedContent": _of_base64(block.data)})
     return [{"reasoningContent": one} for one in made]
+
+
+def is_signed(block: Thinking | RedactedThinking) -> bool:
+    """Whether a thought can be given back to the model that had it."""
+    return isinstance(block, RedactedThinking) or bool(block.signature)
 
 
 def thinking_blocks(blocks: Sequence[object]) -> tuple[dict[str, str], ...]:
@@ -170,7 +175,7 @@ def _thoughts_are_missing(messages: Sequence[Message]) -> bool:
     if messages[-1].role != "tool":
         return False
     caller = next((message for message in reversed(messages) if message.role == "assistant"), None)
-    return caller is not None and not caller.thinking_blocks
+    return caller is not None and not any(map(is_signed, caller.thinking_blocks or ()))
 
 
 def _of_base64(data: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.bedrock import media
 from chalicelib.bedrock.offer import cache_point
 from chalicelib.bedrock.quirks import Quirk
-from chalicelib.bedrock.reasoning import thoughts
+from chalicelib.bedrock.reasoning import is_signed, thoughts
 from chalicelib.bedrock.tools import call_ids, tool_result, tool_use
 from chalicelib.chat import FilePart, ImagePart, TextPart
 from chalicelib.chat.messages import text_of
@@ -82,7 +82,7 @@ def not_sent(messages: Sequence[Message], quirks: frozenset[Quirk], *, with_thou
     """Return what of the messages this model is not sent, as places without numbers."""
     names: set[str] = set()
     for message in messages:
-        if message.thinking_blocks and not with_thoughts:
+        if message.thinking_blocks and not (with_thoughts and all(map(is_signed, message.thinking_blocks))):
             names.add("messages.thinking_blocks")
         elif message.reasoning_content and not message.thinking_blocks:
             # Without its signature a thought can't be given back.

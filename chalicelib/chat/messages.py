@@ -74,11 +74,14 @@ Part = Annotated[TextPart | RefusalPart | ImagePart | FilePart | UnreadPart, Fie
 
 
 class Thinking(_Part):
-    """What the model thought, with the signature by which it knows its own thoughts again."""
+    """What the model thought, with the signature by which it knows its own thoughts again.
+
+    Some gateways give blocks without one; no model takes those back.
+    """
 
     type: Literal["thinking"]
     thinking: str
-    signature: Annotated[str, Field(min_length=1)]
+    signature: str | None = None
 
 
 class RedactedThinking(_Part):

@@ -157,13 +157,27 @@ def test_what_rules_nothing_out_changes_nothing(model: str, own: dict[str, Any])
 def test_a_loop_whose_thoughts_were_dropped_goes_on_without_thinking() -> None:
     """Most of OpenAI's clients drop them, and Claude refuses to think on; the field is named."""
     translation = _translated(messages=_loop(), tools=[TOOL], reasoning_effort="low")
+    unsigned = _loop(thinking_blocks=[{**THOUGHT, "signature": None}])
+    in_vain = _translated(messages=unsigned, tools=[TOOL], reasoning_effort="low")
 
     assert "additionalModelRequestFields" not in translation.body
     assert translation.changed == ("reasoning_effort",)
+    assert "additionalModelRequestFields" not in in_vain.body
+    assert set(in_vain.changed) == {"reasoning_effort", "messages.thinking_blocks"}
 
 
 NOT_SENT = {
     "thoughts without a signature": ({"reasoning_content": "Hm."}, {"reasoning_effort": "low"}, "reasoning_content"),
+    "a block without a signature": (
+        {"thinking_blocks": [{"type": "thinking", "thinking": "Hm."}]},
+        {"reasoning_effort": "low"},
+        "thinking_blocks",
+    ),
+    "a block whose signature is empty": (
+        {"thinking_blocks": [{**THOUGHT, "signature": ""}]},
+        {"reasoning_effort": "low"},
+        "thinking_blocks",
+    ),
     "thoughts for a model that does not think now": ({"thinking_blocks": [THOUGHT]}, {}, "thinking_blocks"),
 }
 
