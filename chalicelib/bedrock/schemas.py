@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PLAIN: Final = frozenset({"type", "title", "description", "enum", "const", "default", "examples", "$schema"})
+_ELSEWHERE: Final = frozenset({"$ref", "anyOf", "allOf"})
 _MOST_OPTIONAL: Final = 10
 _DEEPEST: Final = 64
 
@@ -62,12 +63,15 @@ class _Walk:
                 made[name] = self.schema(value, (*within, ""))
             elif name not in {"properties", "required", "additionalProperties"}:
                 raise _NotNativeError
-        if schema.get("type") == "object" or "properties" in schema:
+        kinds = schema.get("type")
+        if "object" in (kinds if isinstance(kinds, list) else [kinds]) or "properties" in schema:
             made |= self._object(schema, within)
         return made
 
     def _object(self, schema: Mapping[str, object], within: tuple[str, ...]) -> dict[str, Any]:
-        open_still = schema.get("additionalProperties", not self._strict)
+        # Properties that stand in another schema, as `allOf` has them, would be forbidden by closing this one.
+        elsewhere = not _ELSEWHERE.isdisjoint(schema)
+        open_still = schema.get("additionalProperties", not self._strict or elsewhere)
         properties = schema.get("properties", {})
         if open_still is not False or not isinstance(properties, dict):
             raise _NotNativeError

@@ -63,6 +63,7 @@ class Chunks:
         """Places of tool calls by the index of their content block: OpenAI counts calls, Bedrock all blocks."""
         self._empty: set[int] = set()
         self._answering: int | None = None
+        self._answered = False
         self._aside: list[str] = []
         """What was said beside an answer by tool; the answer, if that tool is never called."""
         self._thought: list[str] = []
@@ -108,6 +109,9 @@ class Chunks:
         """Yield what must not be missing when the answer ends: words without the tool for them, arguments of calls."""
         if self._aside:
             yield self._content("".join(self._aside))
+        if self._answering is not None and not self._answered:
+            # An object without members, of which Bedrock sends no part; whole answers say it so.
+            yield self._content("{}")
         for block in sorted(self._empty):
             yield self._block_stop({"contentBlockIndex": block})
 
@@ -175,6 +179,7 @@ class Chunks:
 
     def _tool_part(self, block: object, part: str) -> str:
         if block == self._answering and block is not None:
+            self._answered = self._answered or bool(part)
             return self._content(part)
         if not part or not isinstance(block, int) or block not in self._tools:
             return ""

@@ -71,7 +71,7 @@ def turns(
         )
     if made[0]["role"] == "assistant":
         made.insert(0, {"role": "user", "content": [{"text": _FILLER}]})
-    last = made[-1]["content"][-1]
+    last = [block for block in made[-1]["content"] if "cachePoint" not in block][-1]
     if made[-1]["role"] == "assistant" and "text" in last:
         # A last message of the assistant is continued; models refuse one that ends with white space.
         last["text"] = last["text"].rstrip()
@@ -100,9 +100,9 @@ def _kept(control: CacheControl | None, quirks: frozenset[Quirk]) -> list[dict[s
 def _parted(turn: dict[str, Any], quirks: frozenset[Quirk]) -> list[dict[str, Any]]:
     """Return a turn, or its results and the rest apart where the model refuses them together."""
     content = turn["content"]
-    results = [block for block in content if _is_of_results(block)]
-    # By what a block is: looking for it among the results takes the square of how many there are.
-    rest = [block for block in content if not _is_of_results(block)]
+    # Results stand first, each with the cache point that belongs to it: `require_results` holds chats to that.
+    ends = next((at for at, block in enumerate(content) if not _is_of_results(block)), len(content))
+    results, rest = content[:ends], content[ends:]
     apart = Quirk.RESULTS_ALONE in quirks or (
         Quirk.NO_DOCUMENT_BESIDE_RESULTS in quirks and any("document" in block for block in rest)
     )

@@ -206,6 +206,7 @@ HOUSE = {
     "required": ["at"],
     "additionalProperties": False,
 }
+BY_REFERENCE = {"type": "object", "$ref": "#/$defs/city", "$defs": {"city": CITY}}
 SCHEMAS = {
     "a closed object": (CITY, True),
     "objects within objects": ({**CITY, "properties": {"city": CITY}}, True),
@@ -228,6 +229,8 @@ SCHEMAS = {
     ),
     "an object open by saying so": ({**CITY, "additionalProperties": True}, False),
     "properties that are a list": ({**CITY, "properties": []}, False),
+    "an object or nothing": ({**CITY, "properties": {"city": {**CITY, "type": ["object", "null"]}}}, True),
+    "an object of which nothing is said": ({**CITY, "properties": {"city": {"type": ["object", "null"]}}}, False),
     "a schema that is a number": ({**CITY, "properties": {"city": 3}}, False),
 }
 
@@ -236,6 +239,19 @@ SCHEMAS = {
 def test_what_a_grammar_cant_hold_is_known(schema: dict[str, Any], native: bool) -> None:
     """Bedrock would refuse it; a schema that it takes says of every object that it is closed, and is not changed."""
     assert closed(schema, strict=False) == (schema if native else None)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param(BY_REFERENCE, id="a reference"),
+        pytest.param({"type": "object", "anyOf": [CITY, HOUSE], "$defs": {"city": CITY}}, id="a choice"),
+        pytest.param({"type": "object", "allOf": [CITY]}, id="a whole of parts"),
+    ],
+)
+def test_what_says_elsewhere_which_properties_it_has_is_not_closed(schema: dict[str, Any]) -> None:
+    """Closed here, it would have none: a model held to it could answer nothing but an object without members."""
+    assert closed(schema, strict=True) is None
 
 
 def test_a_schema_of_any_depth_is_looked_at_without_end() -> None:

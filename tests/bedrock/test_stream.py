@@ -158,6 +158,7 @@ def _used(name: str, arguments: str = "{}", index: int = 1) -> list[Event | None
 USED = Event("messageStop", {"stopReason": "tool_use"})
 ASIDES: dict[str, tuple[list[Event | None], str, str]] = {
     "the answer alone": ([*_used("answer", '{"a": 1}'), USED], '{"a": 1}', "stop"),
+    "an answer without members": ([*_used("answer", ""), USED], "{}", "stop"),
     "words before it are no part of it": (
         [_text("Here it is:"), *_used("answer", '{"a": 1}'), USED],
         '{"a": 1}',
