@@ -36,7 +36,16 @@ _ENDINGS: Final = frozenset(_DOCUMENTS.values())
 
 
 def image(url: str, param: str) -> dict[str, Any]:
-    """Return Converse's block of an image; what it is, its first octets say, whatever its address claims."""
+    """Return Converse's block of an image."""
+    kind, text = sniffed(url, param, _LARGEST_IMAGE)
+    return {"image": {"format": kind, "source": {"bytes": text}}}
+
+
+def sniffed(url: str, param: str, most: int) -> tuple[str, str]:
+    """Return an image's kind and its data in base64; what it is, its first octets say, whatever its address claims.
+
+    `most` is in octets. Raises `invalid_value`.
+    """
     if not url.startswith("data:"):
         raise ServiceError(
             "invalid_value",
@@ -44,14 +53,14 @@ def image(url: str, param: str) -> dict[str, Any]:
             param=param,
             fix="Send the image as a data URL: data:image/png;base64,...",
         )
-    text, octets = _decoded(url, param, _LARGEST_IMAGE)
+    text, octets = _decoded(url, param, most)
     kind = "webp" if octets[:4] == b"RIFF" and octets[8:12] == b"WEBP" else ""
     kind = kind or next((name for magic, name in _MAGIC if octets.startswith(magic)), "")
     if not kind:
         raise ServiceError(
             "invalid_value", "The data is no PNG, JPEG, GIF or WebP.", param=param, fix="Send one of these four."
         )
-    return {"image": {"format": kind, "source": {"bytes": text}}}
+    return kind, text
 
 
 def document(file: FileData, number: int, param: str) -> dict[str, Any]:

@@ -88,6 +88,12 @@ def _of_nine(name: str, number: int) -> str:
 
 def tool_use(call: ToolCall, names: Names, ids: Names, param: str) -> dict[str, Any]:
     """Return Converse's block of a call that the model made earlier."""
+    arguments = arguments_of(call, param)
+    return {"toolUse": {"toolUseId": ids.of(call.id), "name": names.of(call.function.name), "input": arguments}}
+
+
+def arguments_of(call: ToolCall, param: str) -> dict[str, Any]:
+    """Return the arguments of a call, whose place is `param`. Raises `invalid_value` for what is no JSON object."""
     try:
         # Python reads NaN and Infinity, which no JSON has and AWS refuses.
         arguments = json.loads(call.function.arguments or "{}", parse_constant=_no_constant)
@@ -97,7 +103,7 @@ def tool_use(call: ToolCall, names: Names, ids: Names, param: str) -> dict[str, 
         raise ServiceError(
             "invalid_value", "The arguments of a call must be a JSON object.", param=f"{param}.function.arguments"
         )
-    return {"toolUse": {"toolUseId": ids.of(call.id), "name": names.of(call.function.name), "input": arguments}}
+    return arguments
 
 
 def tool_result(message: Message, ids: Names) -> dict[str, Any]:

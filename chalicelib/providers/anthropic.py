@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock.failures import Unreachable
+from chalicelib.chat import ChatRequest
 from chalicelib.errors import ServiceError
 from chalicelib.providers.answers import begun, whole
 from chalicelib.providers.base import VERIFY_SECONDS, Chat, ChatStream, KeyCheck, ProviderModel
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from chalicelib.providers.base import Question
     from chalicelib.providers.credentials import ApiKey
-    from chalicelib.providers.outgoing import Outgoing
+    from chalicelib.providers.outgoing import Outgoing, Received
 
 HOST: Final = FixedHost("api.anthropic.com")
 VERSION: Final = "2023-06-01"
@@ -64,22 +65,21 @@ class Anthropic:
 
     def chat(self, question: Question) -> Chat:
         """Ask for a message, and return it as a completion."""
-        body = {**question.body, "stream": False}
-        request, changed = to_messages(named(question.model), body, question.preamble)
+        request, changed = _prepared(question)
         try:
-            answer = self._call("chat", "POST", "/v1/messages", request, time.monotonic() + question.seconds)
+            received = self._received("chat", "POST", "/v1/messages", request, time.monotonic() + question.seconds)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        completion = from_message(answer, int(time.time()))
+        answer = received.document
+        completion = from_message(answer, int(time.time())) if isinstance(answer, dict) else None
         if completion is None:
             raise ended_early("anthropic")
-        return Chat(completion, changed)
+        return Chat(completion, changed, request_id_of(received.headers))
 
     def stream(self, question: Question) -> ChatStream:
         """Ask for a message as it is made, and return its events as chunks."""
-        body = {**question.body, "stream": True}
-        request, changed = to_messages(named(question.model), body, question.preamble)
-        options = body.get("stream_options")
+        request, changed = _prepared(question)
+        options = question.body.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         call = Call("anthropic", "chat", "POST", HOST, "/v1/messages", self._headers(), request, question.seconds)
         secret = self._key.get_secret_value()
@@ -112,12 +112,23 @@ class Anthropic:
     def _call(
         self, operation: str, method: str, path: str, body: Mapping[str, object] | None, end: float
     ) -> Mapping[str, Any]:
-        seconds = max(0.1, end - time.monotonic())
-        call = Call("anthropic", operation, method, HOST, path, self._headers(), body, seconds)
-        document = whole(self._outgoing, call, self._key.get_secret_value()).document
+        document = self._received(operation, method, path, body, end).document
         if not isinstance(document, dict):
             raise Unreachable("anthropic", operation, "cut", begun=True)
         return document
+
+    def _received(
+        self, operation: str, method: str, path: str, body: Mapping[str, object] | None, end: float
+    ) -> Received:
+        seconds = max(0.1, end - time.monotonic())
+        call = Call("anthropic", operation, method, HOST, path, self._headers(), body, seconds)
+        return whole(self._outgoing, call, self._key.get_secret_value())
+
+
+def _prepared(question: Question) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the body of a message, and the names of fields that were changed or left out. Raises `ServiceError`."""
+    model = named(question.model)
+    return to_messages(model, ChatRequest.model_validate({**question.body, "model": model}), question.preamble)
 
 
 def named(model: str) -> str:

@@ -10,7 +10,7 @@ from chalicelib.bedrock.signing import LEFT_OUT
 from chalicelib.providers.answers import events_of
 from chalicelib.providers.failures import ended_early, explain, read_error
 from chalicelib.providers.foreign import number, text
-from chalicelib.providers.messages import REASONS, usage_of
+from chalicelib.providers.messages import finish_reason, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -94,7 +94,7 @@ class _State:
             usage = document.get("usage")
             self.output = (number(usage, "output_tokens") if isinstance(usage, dict) else None) or 0
             self.stopped = True
-            return None, REASONS.get(text(part, "stop_reason"), "stop")
+            return None, finish_reason(text(part, "stop_reason"))
         return None, None
 
     def _delta(self, part: Mapping[str, object]) -> dict[str, Any] | None:

@@ -56,7 +56,8 @@ def chat(
     body = bodies.parse_chat(request)
     model = checked(body)
     before = preamble(system_prompt, bodies.context_of(body))
-    if name == "bedrock":
+    if name in {"bedrock", "anthropic"}:
+        # These two are spoken to in other words than OpenAI's: what can't be put in them is told at its place.
         bodies.parse_large(request, ChatRequest)
     body.pop("rolecall", None)
     question = Question(bare_model(model, name), body, tuple(before), stream_seconds(request, most_seconds))

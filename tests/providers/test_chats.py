@@ -101,6 +101,15 @@ def test_openais_client_goes_the_whole_way(world: World, app: openai.OpenAI, pro
     assert "And this?" in seen.choices[0].message.content
 
 
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("provider", list(MODELS))
+def test_an_answer_says_what_the_provider_calls_it(world: World, api: Api, provider: str, streams: bool) -> None:
+    """Whoever asks the provider's support about an answer is asked for its id."""
+    answer = _chat(api, of_provider(world, provider), model=MODELS[provider], stream=streams)
+
+    assert (answer.status, bool(answer.headers["Rolecall-Provider-Request-Id"])) == (200, True)
+
+
 @pytest.mark.parametrize("provider", list(MODELS))
 def test_a_streamed_call_is_the_whole_call(world: World, app: openai.OpenAI, provider: str) -> None:
     """The pieces of the arguments make the JSON that a whole answer has; two calls keep apart."""

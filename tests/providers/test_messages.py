@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.chat import ChatRequest
 from chalicelib.providers.messages import from_message, to_messages
 from tests.far_customer import Api
 from tests.own_keys import of_provider
@@ -23,6 +24,12 @@ TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
 
 
+def _translated(
+    body: dict[str, Any], preamble: tuple[str, ...] = (), model: str = OLD
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    return to_messages(model, ChatRequest.model_validate({"model": model, **body}), preamble)
+
+
 def _text(*texts: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": text} for text in texts]
 
@@ -31,6 +38,10 @@ def _schema(**described: object) -> dict[str, object]:
     return {"response_format": {"type": "json_schema", "json_schema": described}}
 
 
+MARK: dict[str, Any] = {"cache_control": {"type": "ephemeral"}}
+LOOSE: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+CLOSED = {"additionalProperties": False}
+STRICT = {"type": "function", "function": {"name": "weather", "parameters": LOOSE, "strict": True}}
 FIELDS: list[Any] = [
     pytest.param({}, {"max_tokens": 4096, "system": None, "tools": None, "stream": None}, id="what is not asked for"),
     pytest.param({"max_tokens": 7}, {"max_tokens": 7}, id="the limit's old name"),
@@ -38,10 +49,9 @@ FIELDS: list[Any] = [
     pytest.param({"temperature": 0}, {"temperature": 0}, id="a temperature of none"),
     pytest.param({"top_p": 0.5}, {"top_p": 0.5}, id="top_p alone"),
     pytest.param({"stop": "END"}, {"stop_sequences": ["END"]}, id="one stop"),
-    pytest.param({"stop": ["END", " \n", "."]}, {"stop_sequences": ["END", "."]}, id="stops, but for blank ones"),
-    pytest.param({"stop": "\n"}, {"stop_sequences": None}, id="a blank stop alone"),
+    pytest.param({"stop": ["END", ""]}, {"stop_sequences": ["END"]}, id="stops, but for empty ones"),
     pytest.param({"stream": True}, {"stream": True}, id="a stream"),
-    pytest.param({"tool_choice": "required"}, {"tools": None, "tool_choice": None}, id="a choice among no tools"),
+    pytest.param({"tool_choice": "auto"}, {"tools": None, "tool_choice": None}, id="a choice among no tools"),
     pytest.param(
         {"tools": [TOOL]},
         {"tools": [{"name": "weather", "input_schema": {"type": "object"}}], "tool_choice": {"type": "auto"}},
@@ -51,6 +61,11 @@ FIELDS: list[Any] = [
         {"tools": [{"type": "function", "function": {"name": "now", "description": "The time."}}]},
         {"tools": [{"name": "now", "description": "The time.", "input_schema": {"type": "object"}}]},
         id="a tool without parameters",
+    ),
+    pytest.param(
+        {"tools": [{**TOOL, **MARK, "function": {"name": "now", "description": " ", "parameters": {"title": "x"}}}]},
+        {"tools": [{"name": "now", "input_schema": {"type": "object", "title": "x"}, **MARK}]},
+        id="a tool that ends what is kept, of which little is said",
     ),
     pytest.param({"tools": [TOOL], "tool_choice": "none"}, {"tool_choice": {"type": "none"}}, id="no tool"),
     pytest.param({"tools": [TOOL], "tool_choice": "required"}, {"tool_choice": {"type": "any"}}, id="some tool"),
@@ -75,12 +90,13 @@ FIELDS: list[Any] = [
         id="a schema for the answer",
     ),
     pytest.param(
-        _schema(name="x"),
-        {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
-        id="a schema that is not there",
+        _schema(name="x", schema=LOOSE, strict=True),
+        {"output_config": {"format": {"type": "json_schema", "schema": LOOSE | CLOSED}}},
+        id="a strict schema, closed as Anthropic wants it",
     ),
     pytest.param({"response_format": {"type": "text"}}, {"output_config": None, "system": None}, id="text"),
     pytest.param({"logprobs": False, "n": 1, "functions": [], "audio": None}, {"n": None}, id="what asks for nothing"),
+    pytest.param({"reasoning_effort": "none"}, {"thinking": None}, id="no effort"),
     pytest.param({"modalities": ["text"], "function_call": "auto"}, {"modalities": None}, id="what clients fill in"),
 ]
 
@@ -88,7 +104,7 @@ FIELDS: list[Any] = [
 @pytest.mark.parametrize(("asked", "sent"), FIELDS)
 def test_a_field_becomes_what_anthropic_calls_it(asked: dict[str, Any], sent: dict[str, Any]) -> None:
     """None: no such field is sent; and nothing is said to have been left out."""
-    request, changed = to_messages(OLD, {"model": OLD, "messages": [ASKED], **asked})
+    request, changed = _translated({"messages": [ASKED], **asked})
 
     assert {name: request.get(name) for name in sent} == sent
     assert changed == ()
@@ -102,16 +118,45 @@ def test_a_field_becomes_what_anthropic_calls_it(asked: dict[str, Any], sent: di
         pytest.param(HAIKU, {"temperature": 1, "top_p": 0.5}, {"temperature": 1}, ("top_p",), id="one of both"),
         pytest.param("claude-opus-4-8", {"temperature": 1, "top_p": 0.5}, {}, ("temperature", "top_p"), id="neither"),
         pytest.param(OLD, {"seed": 7, "user": "u"}, {}, ("seed", "user"), id="what it has no field for"),
+        pytest.param(OLD, {"store": False, "service_tier": "auto"}, {}, (), id="what asks for nothing"),
+        pytest.param(OLD, {"service_tier": "flex"}, {}, ("service_tier",), id="a tier"),
+        pytest.param(OLD, {"bedrock": {}}, {}, ("bedrock",), id="what is Bedrock's"),
+        pytest.param(OLD, {"stop": ["\n", "x"]}, {"stop_sequences": ["x"]}, ("stop",), id="a blank stop"),
+        pytest.param(
+            OLD,
+            {"tools": [STRICT]},
+            {"tools": [{"name": "weather", "input_schema": LOOSE}]},
+            ("tools.function.strict",),
+            id="a strict tool",
+        ),
+        pytest.param(
+            HAIKU,
+            {"tools": [STRICT]},
+            {"tools": [{"name": "weather", "input_schema": LOOSE | CLOSED, "strict": True}]},
+            (),
+            id="a strict tool where it is known",
+        ),
     ],
 )
 def test_what_a_model_does_not_take_is_left_out_and_named(
     model: str, asked: dict[str, Any], sent: dict[str, Any], changed: tuple[str, ...]
 ) -> None:
     """Sampling differs by model, and a caller must learn what was not as asked."""
-    request, left_out = to_messages(model, {"model": model, "messages": [ASKED], **asked})
+    request, left_out = _translated({"messages": [ASKED], **asked}, model=model)
 
-    assert {name: request[name] for name in ("temperature", "top_p", "seed", "user") if name in request} == sent
+    names = ("temperature", "top_p", "seed", "user", "stop_sequences", "tools", "service_tier", "bedrock", "store")
+    assert {name: request[name] for name in names if name in request} == sent
     assert left_out == changed
+
+
+CALLED: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+PNG = "iVBORw0KGgo="
+PDF = "JVBERi0xLjQ="
+NOTE = "data:text/markdown;base64,Tm90ZQ=="
+
+
+def _file(data: str, name: str = "a") -> dict[str, Any]:
+    return {"type": "file", "file": {"filename": name, "file_data": data}}
 
 
 MESSAGES: list[Any] = [
@@ -135,42 +180,73 @@ MESSAGES: list[Any] = [
         id="what is blank was not",
     ),
     pytest.param(
-        [ASKED, {"role": "assistant", "content": None, "tool_calls": [CALL]}],
+        [ASKED, CALLED, {"role": "tool", "tool_call_id": "c1", "content": "Sun."}, {"role": "user", "content": "And?"}],
         [
             {"role": "user", "content": _text(ASKED["content"])},
             {
                 "role": "assistant",
                 "content": [{"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Bern"}}],
             },
-        ],
-        id="a call",
-    ),
-    pytest.param(
-        [{"role": "user", "content": "And?"}, {"role": "tool", "tool_call_id": "c1", "content": "Sun."}],
-        [
             {
                 "role": "user",
                 "content": [{"type": "tool_result", "tool_use_id": "c1", "content": _text("Sun.")}, *_text("And?")],
-            }
+            },
         ],
-        id="results stand first",
+        id="a call, its result, and what is said after it",
     ),
     pytest.param(
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"data:image/jpg;base64,{PNG}"}}]}],
         [
             {
                 "role": "user",
-                "content": [{"type": "image_url", "image_url": {"url": "data:image/jpg;base64,aGk="}}],
+                "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}],
             }
         ],
+        id="an image, by what it is",
+    ),
+    pytest.param(
+        [{"role": "user", "content": [_file(f"data:application/pdf;base64,{PDF}"), _file(NOTE, "a.md")]}],
         [
             {
                 "role": "user",
                 "content": [
-                    {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "aGk="}}
+                    {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}},
+                    {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Note"}},
                 ],
             }
         ],
-        id="an image, by the name that its kind has",
+        id="files, a PDF and a text",
+    ),
+    pytest.param(
+        [
+            {"role": "user", "content": [{"type": "text", "text": "a", **MARK}, {"type": "text", "text": "b"}]},
+            CALLED,
+            {"role": "tool", "tool_call_id": "c1", "content": "", **MARK},
+            {"role": "user", "content": "c", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+        ],
+        [
+            {"role": "user", "content": [{"type": "text", "text": "a", **MARK}, *_text("b")]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Bern"}}],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "c1", "content": [], **MARK},
+                    {"type": "text", "text": "c", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+                ],
+            },
+        ],
+        id="what is kept of a prompt",
+    ),
+    pytest.param(
+        [ASKED, {"role": "assistant", "content": [{"type": "text", "text": "It is \n", **MARK}]}],
+        [
+            {"role": "user", "content": _text(ASKED["content"])},
+            {"role": "assistant", "content": [{"type": "text", "text": "It is", **MARK}]},
+        ],
+        id="a beginning of the answer, without white space behind it",
     ),
 ]
 
@@ -178,20 +254,34 @@ MESSAGES: list[Any] = [
 @pytest.mark.parametrize(("messages", "turns"), MESSAGES)
 def test_messages_become_turns(messages: list[dict[str, Any]], turns: list[dict[str, Any]]) -> None:
     """In Anthropic's order, of which the first rule is that the two take turns."""
-    request, _ = to_messages(OLD, {"model": OLD, "messages": messages})
+    request, _ = _translated({"messages": messages})
 
     assert request["messages"] == turns
 
 
+def test_what_a_message_holds_in_vain_is_named() -> None:
+    """Thoughts are of no use to a model that does not think; a caller who sends them back learns it."""
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    said = {"role": "assistant", "content": "Sun", "thinking_blocks": [thought], "reasoning_content": "Hm."}
+    request, changed = _translated({"messages": [{**ASKED, "name": "Ann"}, said, ASKED]})
+
+    assert request["messages"][1]["content"] == _text("Sun")
+    assert set(changed) == {"messages.name", "messages.thinking_blocks", "messages.reasoning_content"}
+
+
 def test_the_systems_texts_stand_apart_in_their_order() -> None:
     """Those of the service first, then the developer's and the system's own, and JSON mode's last."""
-    messages = [{"role": "developer", "content": [{"type": "text", "text": "b"}]}, ASKED]
+    messages = [{"role": "developer", "content": [{"type": "text", "text": "b", **MARK}]}, ASKED]
     body = {"messages": [*messages, {"role": "system", "content": "c"}], "response_format": {"type": "json_object"}}
-    request, _ = to_messages(OLD, {"model": OLD, **body}, ("a",))
+    request, _ = _translated(body, ("a",))
 
+    assert request["system"][1] == {"type": "text", "text": "b", **MARK}
     assert [part["text"] for part in request["system"]][:3] == ["a", "b", "c"]
     assert "JSON" in request["system"][3]["text"]
     assert request["messages"] == [{"role": "user", "content": _text(ASKED["content"])}]
+
+
+RESULTS = [{"role": "tool", "tool_call_id": call, "content": "Sun."} for call in ("c1", "c2")]
 
 
 def _saying(*parts: dict[str, Any]) -> dict[str, Any]:
@@ -205,22 +295,45 @@ REFUSED: list[Any] = [
     pytest.param({"modalities": ["audio"]}, "unsupported_parameter", "modalities", id="speech"),
     pytest.param({"reasoning_effort": "low"}, "unsupported_parameter", "reasoning_effort", id="an effort"),
     pytest.param({"prediction": {}}, "unsupported_parameter", "prediction", id="a prediction"),
-    pytest.param({"tools": [{"type": "custom"}]}, "unsupported_parameter", "tools.0", id="a tool of another kind"),
-    pytest.param({"tools": [{"type": "function"}]}, "unsupported_parameter", "tools.0", id="a tool that is none"),
-    pytest.param({"response_format": {"type": "x"}}, "unsupported_parameter", "response_format", id="another form"),
+    pytest.param({"tools": [{"type": "custom"}]}, "invalid_value", "tools.0.type", id="a tool of another kind"),
+    pytest.param({"tools": [{"type": "function"}]}, "missing_field", "tools.0.function", id="a tool that is none"),
+    pytest.param({"tool_choice": "required"}, "invalid_value", "tool_choice", id="some tool of none"),
+    pytest.param({"response_format": {"type": "x"}}, "invalid_value", "response_format.type", id="another form"),
+    pytest.param(_schema(name="x"), "missing_field", "response_format.json_schema.schema", id="no schema"),
+    pytest.param({"max_tokens": 0}, "invalid_value", "max_tokens", id="no tokens"),
+    pytest.param({"stream_options": {}}, "invalid_value", "stream_options", id="options of no stream"),
+    pytest.param({"messages": [{"role": "user", "content": 5}]}, "invalid_type", "messages.0.content", id="a number"),
+    pytest.param(
+        _saying({"type": "text", "text": 5}), "invalid_type", "messages.0.content.0.text", id="a number for a text"
+    ),
+    pytest.param(
+        {"messages": [ASKED, CALLED]}, "invalid_value", "messages.1.tool_calls", id="a call without its result"
+    ),
+    pytest.param(
+        _saying(_file("data:application/msword;base64,aGk=")),
+        "unsupported_parameter",
+        "messages.0.content.0.file.file_data",
+        id="a file that Anthropic does not read",
+    ),
+    pytest.param(
+        _saying(_file("data:text/plain;base64,/w==")),
+        "unsupported_parameter",
+        "messages.0.content.0.file.file_data",
+        id="a text in another encoding",
+    ),
     pytest.param(_saying({"type": "input_audio"}), "unsupported_parameter", "messages.0.content.0", id="a sound"),
     pytest.param(
         _saying(
             {"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
         ),
         "invalid_value",
-        "messages.0.content.1",
+        "messages.0.content.1.image_url.url",
         id="an image's address",
     ),
     pytest.param(
         _saying({"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,aGk="}}),
         "invalid_value",
-        "messages.0.content.0",
+        "messages.0.content.0.image_url.url",
         id="an image that runs",
     ),
     pytest.param(
@@ -230,9 +343,9 @@ REFUSED: list[Any] = [
     pytest.param({"messages": [{"role": "user", "content": " "}]}, "invalid_value", "messages", id="nothing is said"),
     *(
         pytest.param(
-            {"messages": [ASKED, {"role": "assistant", "tool_calls": [CALL, {"function": function}]}]},
-            "invalid_value",
-            "messages.1.tool_calls.1",
+            {"messages": [ASKED, {**CALLED, "tool_calls": [CALL, {"id": "c2", "function": function}]}, *RESULTS]},
+            "invalid_value" if function else "invalid_type",
+            "messages.1.tool_calls.1.function" + (".arguments" if function else ""),
             id=f"a call with {what}",
         )
         for what, function in {
@@ -271,7 +384,6 @@ ANSWER: dict[str, Any] = {
     "lacking",
     [
         pytest.param({"stop_reason": None}, id="no reason"),
-        pytest.param({"stop_reason": "because"}, id="a reason that nobody knows"),
         pytest.param({"usage": None}, id="no usage"),
         pytest.param({"content": "Apples."}, id="no list of blocks"),
     ],
@@ -291,6 +403,7 @@ def test_half_an_answer_is_none(lacking: dict[str, Any]) -> None:
         ("model_context_window_exceeded", "length"),
         ("tool_use", "tool_calls"),
         ("refusal", "content_filter"),
+        ("because", "stop"),
     ],
 )
 def test_each_reason_to_stop_has_its_word(reason: str, finish: str) -> None:
