@@ -1,8 +1,8 @@
 """The wizard's files without what only readers of the repository need: comments, indentation, spaces around signs.
 
 There is no build step, and nothing is renamed or moved: token for token, what a browser gets is what stands in
-`chalicelib/web/`, on the same lines. A test holds this, and what it rests on: no text of the files spans lines, and
-comments stand on lines of their own.
+`chalicelib/web/`. A test holds this, and what it rests on: no text of the files spans lines, and comments stand on
+lines of their own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _COMMENTS: Final[Mapping[str, tuple[str, ...]]] = {".js": ("//", "/**", "* ", "*/"), ".css": ("/*",)}
 TEXT: Final = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
 _SIGNS: Final = re.compile(r" ?(=>|[=!]==?|&&|\|\||\?\?=?|[{}(),;:?=<>+]) ?")
+# After these a line's end means nothing to JavaScript; elsewhere it may stand for a semicolon.
+_OPEN_ENDS: Final = re.compile(r"(?<=[,;{(\[])\n")
 _CSS: Final = re.compile(r"\s*([{};])\s*|(?<=[\w-])(:) ")
 
 
@@ -27,7 +29,9 @@ def lean(path: Path) -> str:
     if path.suffix == ".js":
         kept = list(map(_tight, kept))
     text = "\n".join(kept) + "\n"
-    return _CSS.sub(r"\1\2", text) if path.suffix == ".css" else text
+    if path.suffix == ".css":
+        return _CSS.sub(r"\1\2", text)
+    return _OPEN_ENDS.sub("", text) if path.suffix == ".js" else text
 
 
 def _tight(line: str) -> str:
