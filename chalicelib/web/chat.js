@@ -6,7 +6,7 @@ import { announce, fill, h } from "./dom.js";
 import { t } from "./i18n.js";
 import { banner, button, field, linkButton, number, problemBox } from "./parts.js";
 import { address } from "./router.js";
-import { connectionOf, isServed, stepPage } from "./steps.js";
+import { connectionAtStep, tooEarlyBanner, stepPage } from "./steps.js";
 
 const LONGEST_ANSWER = 800;
 const talks = new Map();
@@ -19,12 +19,13 @@ export function forgetTalks() {
 
 /** The page. */
 export async function chatPage(route, signal) {
-  const connection = await connectionOf(route.id, signal);
+  const connection = await connectionAtStep(route.id, signal);
   const page = (content) => stepPage({
     step: "chat", connection, title: t("chat.title"), lead: t("chat.lead"), back: "models", content,
     onward: linkButton(t("chat.onward"), address("connection", connection.id)),
   });
-  if (!isServed(connection)) return page(banner("warning", t("chat.notServed"), h("p", {}, linkButton(t("chat.verify"), address("verify", connection.id)))));
+  const hindrance = tooEarlyBanner(connection);
+  if (hindrance) return page(hindrance);
   const [models, rows] = await Promise.all([
     call("GET", "v1/models", { headers: { "Rolecall-Connection": connection.id }, signal }),
     call("GET", connectionPath(connection.id, "/models"), { signal }),
@@ -32,7 +33,7 @@ export async function chatPage(route, signal) {
   const closed = new Set(rows.data.filter((row) => row.available === false).map((row) => `bedrock/${row.id}`));
   const usable = models.data.filter((model) => (model.rolecall.output_modalities ?? ["TEXT"]).includes("TEXT") && !closed.has(model.id));
   if (usable.length === 0) return page(banner("warning", t("chat.noModels")));
-  const talk = talks.get(connection.id) ?? { turns: [], stop: null };
+  const talk = talks.get(connection.id) ?? { turns: [], stop: null, problem: null, view: null };
   talks.set(connection.id, talk);
   return page(box(connection, talk, usable, signal));
 }
@@ -52,12 +53,20 @@ function box(connection, talk, usable, signal) {
   const send = h("button", { type: "submit", class: "button primary" }, t("chat.send"));
   const stop = button(t("chat.stop"), () => talk.stop?.abort());
   const draw = () => {
+    if (signal.aborted) return;
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
     fill(log, talk.turns.length ? talk.turns.map(turn) : h("p", { class: "none" }, t("chat.empty")));
     log.setAttribute("aria-busy", String(talk.stop !== null));
     if (atEnd) log.scrollTop = log.scrollHeight;
     send.disabled = talk.stop !== null;
     stop.disabled = talk.stop === null;
+    fill(trouble, talk.problem && problemBox(talk.problem, { retry: () => form.requestSubmit(), signal }));
+  };
+  const clear = () => {
+    talk.stop?.abort();
+    talk.turns.length = 0;
+    talk.problem = null;
+    draw();
   };
   const form = h("form", {
     novalidate: true,
@@ -65,30 +74,24 @@ function box(connection, talk, usable, signal) {
       event.preventDefault();
       const text = input.value.trim();
       if (text === "" || talk.stop !== null) return input.focus();
-      trouble.replaceChildren();
-      talk.turns.push({ role: "user", text });
-      const problem = await answer(connection, talk, select.value, draw);
-      if (problem === null) {
-        announce(t("chat.answered"));
-      } else {
-        // The question is put back where it was typed.
-        talk.turns.splice(talk.turns.findLastIndex((one) => one.role === "user"));
-        input.value = text;
-        drafts.remember(`${place}text`, text);
-        if (!signal.aborted) fill(trouble, problemBox(problem, { retry: () => form.requestSubmit(), signal }));
-      }
-      draw();
+      write("");
+      await ask(connection, talk, select.value, text);
     },
   }, field({ label: t("chat.model"), control: select }).element, log, trouble,
   field({ label: t("chat.question"), help: t("chat.question.help"), control: input }).element,
-  h("p", { class: "actions" }, send, stop, button(t("chat.clear"), () => { talk.stop?.abort(); talk.turns.length = 0; draw(); })));
+  h("p", { class: "actions" }, send, stop, button(t("chat.clear"), clear)));
   input.addEventListener("keydown", (event) => {
     // A word being composed, as in Japanese, is ended by Enter too; that is not the question's end.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     form.requestSubmit();
   });
-  talk.sent = () => { input.value = ""; drafts.drop(`${place}text`); };
+  const write = (text) => {
+    input.value = text;
+    drafts.remember(`${place}text`, text);
+  };
+  // What comes after the page was left and come back to, or is in another language now, is drawn where it is seen.
+  talk.view = { draw, giveBack: (text) => write([text, input.value].filter(Boolean).join("\n")) };
   draw();
   return form;
 }
@@ -101,25 +104,41 @@ function turn({ role, text, usage, stopped, model }) {
     stopped && h("p", { class: "usage" }, t("chat.stopped")));
 }
 
-/** Ask, and add the answer to the talk as it comes. Returns the problem, or null. */
-async function answer(connection, talk, model, draw) {
+/** Ask, and add the answer to the talk as it comes. A question that gets none is put back where it was typed. */
+async function ask(connection, talk, model, text) {
+  talk.problem = null;
+  talk.turns.push({ role: "user", text });
+  const problem = await answer(connection, talk, model);
+  // The session has ended meanwhile: nothing goes to whoever comes next.
+  if (talks.get(connection.id) !== talk) return;
+  if (problem === null) {
+    announce(t(talk.turns.at(-1)?.stopped ? "chat.stopped" : "chat.answered"));
+  } else {
+    talk.turns.splice(talk.turns.findLastIndex((one) => one.role === "user"));
+    talk.problem = problem;
+    talk.view.giveBack(text);
+  }
+  talk.view.draw();
+}
+
+/** Get an answer to the talk so far. Returns the problem, or null. */
+async function answer(connection, talk, model) {
   const reply = { role: "assistant", text: "", usage: null, stopped: false, model };
-  const messages = talk.turns.map(({ role, text }) => ({ role, content: text }));
+  const messages = talk.turns.map((one) => ({ role: one.role, content: one.text }));
   let whole = false;
   talk.stop = new AbortController();
   talk.turns.push(reply);
-  draw();
+  talk.view.draw();
   try {
     const body = { model, messages, stream: true, stream_options: { include_usage: true }, max_tokens: LONGEST_ANSWER };
     const options = { body, headers: { "Rolecall-Connection": connection.id }, signal: talk.stop.signal };
     for await (const { kind, data } of events("POST", "v1/chat/completions", options)) {
       whole ||= kind === "done" || kind === "report";
       if (data.error) throw problemIn(data);
-      if (reply.text === "") talk.sent();
       // An answer that came whole has a message where a streamed one has deltas.
       reply.text += data.choices?.[0]?.[kind === "report" ? "message" : "delta"]?.content ?? "";
       reply.usage = data.usage ?? reply.usage;
-      draw();
+      talk.view.draw();
     }
     // Half an answer is not taken for a whole one.
     return whole ? null : new Problem("network");

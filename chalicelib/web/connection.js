@@ -100,7 +100,7 @@ function rotation(view) {
 function removal(view) {
   const slot = h("div", {});
   const go = async () => {
-    const sure = await ask({ title: t("removal.ask", { name: view.connection.name }), text: t("removal.ask.text"), yes: t("removal.yes") });
+    const sure = await ask({ title: t("removal.ask", { name: view.connection.name }), text: t("removal.ask.text"), yes: t("removal.yes"), signal: view.signal });
     if (sure) await revoke(view, slot);
   };
   return [h("p", {}, t("removal.explained")), h("p", { class: "actions" }, button(t("removal.go"), go, { look: "danger" })), slot];

@@ -6,6 +6,8 @@ const kept = new Map();
 export function keep(name, control) {
   const property = control.type === "checkbox" || control.type === "radio" ? "checked" : "value";
   if (kept.has(name)) control[property] = kept.get(name);
+  // What was chosen may not be offered any more; then the first is, as if nothing had been chosen.
+  if (control.selectedIndex === -1) control.selectedIndex = 0;
   control.addEventListener("input", () => kept.set(name, control[property]));
   return control;
 }

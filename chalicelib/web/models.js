@@ -6,16 +6,17 @@ import { fill, h } from "./dom.js";
 import { counted, known, t } from "./i18n.js";
 import { button, field, linkButton, load, problemBox, said } from "./parts.js";
 import { address } from "./router.js";
-import { connectionOf, stepPage } from "./steps.js";
+import { connectionAtStep, tooEarlyBanner, stepPage } from "./steps.js";
 
 /** The page. */
 export async function modelsPage(route, signal) {
-  const connection = await connectionOf(route.id, signal);
+  const connection = await connectionAtStep(route.id, signal);
+  const hindrance = tooEarlyBanner(connection);
   const slot = h("div", { class: "slot" });
-  load(slot, () => rowsOf(connection, signal), (rows) => table(connection, rows, signal), signal);
+  if (!hindrance) load(slot, () => rowsOf(connection, signal), (rows) => table(connection, rows, signal), signal);
   return stepPage({
-    step: "models", connection, title: t("models.title"), lead: t("models.lead"), back: "verify", content: slot,
-    onward: linkButton(t("models.onward"), address("chat", connection.id), "primary"),
+    step: "models", connection, title: t("models.title"), lead: t("models.lead"), back: "verify", content: hindrance ?? slot,
+    onward: !hindrance && linkButton(t("models.onward"), address("chat", connection.id), "primary"),
   });
 }
 

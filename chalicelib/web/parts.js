@@ -185,12 +185,19 @@ export async function load(slot, fetcher, render, signal) {
 export function paged(list, row, first, path, signal) {
   const more = h("div", { class: "more" });
   const add = (page) => {
-    list.append(...page.data.map(row));
+    const rows = page.data.map(row);
+    list.append(...rows);
     fill(more, page.next_cursor && button(t("more"), () => next(page.next_cursor)));
+    return rows;
   };
   const next = async (cursor) => {
+    // A second press would bring the same rows again.
+    fill(more, h("p", { class: "loading", role: "status" }, t("loading")));
     try {
-      add(await call("GET", `${path}&cursor=${encodeURIComponent(cursor)}`, { signal }));
+      const [begun] = add(await call("GET", `${path}&cursor=${encodeURIComponent(cursor)}`, { signal }));
+      // What was pressed is gone; who reads on by keyboard or by ear reads on here.
+      begun?.setAttribute("tabindex", "-1");
+      begun?.focus();
     } catch (error) {
       if (error.kind === undefined) throw error;
       if (!isStop(error)) fill(more, problemBox(error, { retry: () => next(cursor), signal }));
@@ -200,8 +207,8 @@ export function paged(list, row, first, path, signal) {
   return more;
 }
 
-/** Ask before something that can't be undone. Resolves to whether the person said yes. */
-export function ask({ title, text, yes }) {
+/** Ask before something that can't be undone. Resolves to whether the person said yes; a page that is left takes it along. */
+export function ask({ title, text, yes, signal }) {
   return new Promise((resolve) => {
     const titleId = freshId();
     const dialog = h("dialog", { "aria-labelledby": titleId, onclose: () => { resolve(dialog.returnValue === "yes"); dialog.remove(); } },
@@ -209,6 +216,7 @@ export function ask({ title, text, yes }) {
       h("p", { class: "actions" },
         button(t("cancel"), () => dialog.close("no"), { autofocus: true }),
         button(yes, () => dialog.close("yes"), { look: "danger" })));
+    signal.addEventListener("abort", () => dialog.close("no"), { once: true });
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -8,7 +8,7 @@ import { lintBox } from "./lint.js";
 import { banner, consoleLink, documentBlock, linkButton, tabs, valueLine } from "./parts.js";
 import { address } from "./router.js";
 import * as session from "./session.js";
-import { connectionOf, stepPage } from "./steps.js";
+import { connectionAtStep, overBanner, stepPage } from "./steps.js";
 
 const CONSOLES = {
   "aws": "https://console.aws.amazon.com", "aws-us-gov": "https://console.amazonaws-us-gov.com",
@@ -17,20 +17,18 @@ const CONSOLES = {
 
 /** The page. */
 export async function rolePage(route, signal) {
-  const connection = await connectionOf(route.id, signal);
+  const connection = await connectionAtStep(route.id, signal);
+  const page = (content, onward) => stepPage({ step: "role", connection, title: t("role.title"), lead: t("role.lead"), back: "details", content, onward });
+  const over = overBanner(connection);
+  if (over) return page(over);
   const made = await call("GET", connectionPath(route.id, "/documents"), { signal });
-  return stepPage({
-    step: "role", connection, title: t("role.title"), lead: t("role.lead"), back: "details",
-    content: [
-      connection.status === "expired" && banner("warning", t("role.expired"), h("p", {}, t("role.expired.fix")), h("p", { class: "actions" }, linkButton(t("connections.new"), "#/new"))),
-      connection.pending_external_id && banner("info", t("role.rotating"), h("p", {}, t("role.rotating.fix"))),
-      externalIdBox(connection),
-      tabs(t("role.ways"), ways(connection, made), {
-        selected: drafts.recall("role:way"), onselect: (id) => drafts.remember("role:way", id),
-      }),
-    ],
-    onward: linkButton(t("role.onward"), address("verify", connection.id), "primary"),
-  });
+  return page([
+    connection.pending_external_id && banner("info", t("role.rotating"), h("p", {}, t("role.rotating.fix"))),
+    externalIdBox(connection),
+    tabs(t("role.ways"), ways(connection, made), {
+      selected: drafts.recall("role:way"), onselect: (id) => drafts.remember("role:way", id),
+    }),
+  ], linkButton(t("role.onward"), address("verify", connection.id), "primary"));
 }
 
 function externalIdBox(connection) {

@@ -1,16 +1,24 @@
 // The five steps, and where a connection stands in them by what the service knows of it.
 
-import { call, connectionPath } from "./api.js";
+import { call, connectionPath, Problem } from "./api.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
-import { linkButton, statusChip } from "./parts.js";
-import { address } from "./router.js";
+import { banner, linkButton, statusChip } from "./parts.js";
+import { address, replace } from "./router.js";
 
 const STEPS = ["details", "role", "verify", "models", "chat"];
 const SERVED = new Set(["active", "rotating", "degraded"]);
 
 /** Get a connection. */
 export const connectionOf = (id, signal) => call("GET", connectionPath(id), { signal });
+
+/** Get the connection that a step is about. There are no steps any more once it is deleted: its own page says what is left. */
+export async function connectionAtStep(id, signal) {
+  const connection = await connectionOf(id, signal);
+  if (connection.status !== "revoked") return connection;
+  replace("connection", id);
+  throw new Problem("stopped");
+}
 
 /** Get the report of its last verification, or null when there was none. */
 export async function lastReport(id, signal) {
@@ -24,6 +32,14 @@ export async function lastReport(id, signal) {
 
 /** Whether its models can be asked for. */
 export const isServed = (connection) => SERVED.has(connection.status);
+
+/** What stands in a step's place when the connection's time is over; null when it is not. */
+export const overBanner = (connection) => (connection.status !== "expired" ? null
+  : banner("warning", t("role.expired"), h("p", {}, t("role.expired.fix")), h("p", { class: "actions" }, linkButton(t("connections.new"), "#/new"))));
+
+/** What stands in a step's place when it needs a role that passed its checks, and there is none; null when there is. */
+export const tooEarlyBanner = (connection) => overBanner(connection) ?? (isServed(connection) ? null
+  : banner("warning", t("chat.notServed"), h("p", { class: "actions" }, linkButton(t("chat.verify"), address("verify", connection.id)))));
 
 /** Where a person goes on with a connection. */
 export function nextStep(connection) {

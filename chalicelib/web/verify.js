@@ -10,11 +10,11 @@ import { banner, button, countDown, field, linkButton, number, problemBox, said,
 import { address } from "./router.js";
 import * as runs from "./runs.js";
 import * as session from "./session.js";
-import { connectionOf, isServed, lastReport, stepPage, stepper } from "./steps.js";
+import { connectionAtStep, overBanner, isServed, lastReport, stepPage, stepper } from "./steps.js";
 
 /** The page. */
 export async function verifyPage(route, signal) {
-  const connection = await connectionOf(route.id, signal);
+  const connection = await connectionAtStep(route.id, signal);
   const last = connection.candidate_role_arn || connection.role_arn ? await lastReport(connection.id, signal) : null;
   const form = verifyForm(connection, () => follow(runs.start(connection.id, trimmed(form.input.value), form.invoke.checked)));
   const results = h("div", { class: "results" });
@@ -35,13 +35,14 @@ export async function verifyPage(route, signal) {
   }
 
   const run = runs.runOf(connection.id);
-  if (run) follow(run);
+  // Another window may have verified since.
+  if (run && !(run.report && last && last.checked_at > run.report.checked_at)) follow(run);
   else if (last) draw(view, { checks: new Map(last.checks.map((check) => [check.id, check])), report: last, past: true });
   else fill(results, emptyChecks());
   showOnward(view, isServed(connection));
   return stepPage({
     step: "verify", connection, title: t("verify.title"), lead: t("verify.lead"), back: "role",
-    content: [form.element, results, lintBox(connection)], onward,
+    content: overBanner(connection) ?? [form.element, results, lintBox(connection)], onward,
   });
 }
 
