@@ -65,7 +65,8 @@ async function send(method, path, { body, headers = {}, signal, token, stream = 
       referrerPolicy: "no-referrer",
     });
     if (!response.ok) throw await problemOf(response);
-    return response;
+    // A body that does not come to its end is waited for no longer than an answer.
+    return stream ? response : await response.json();
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem(signal?.aborted ? "stopped" : "network");
@@ -76,7 +77,8 @@ async function send(method, path, { body, headers = {}, signal, token, stream = 
   }
 }
 
-async function sendAsBearer(method, path, options) {
+/** Call the API and return its document. `options`: body, headers, signal, and token to use another than the session's. */
+export async function call(method, path, options = {}) {
   for (;;) {
     try {
       return await send(method, path, options);
@@ -88,30 +90,17 @@ async function sendAsBearer(method, path, options) {
   }
 }
 
-async function documentOf(response) {
-  try {
-    return await response.json();
-  } catch {
-    throw new Problem("network");
-  }
-}
-
-/** Call the API and return its document. `options`: body, headers, signal, and token to use another than the session's. */
-export async function call(method, path, options = {}) {
-  return documentOf(await sendAsBearer(method, path, options));
-}
-
 /**
  * Call the API and yield its events as {kind, data}. An answer that is no stream is yielded as one event, `report`; what
  * stands for the end of a whole chat is the event `done`, and a stream that ends without it, or without a report, broke.
  */
 export async function* events(method, path, options = {}) {
-  const response = await sendAsBearer(method, path, { ...options, stream: true });
-  if (!(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
-    yield { kind: "report", data: await documentOf(response) };
-    return;
-  }
+  const response = await call(method, path, { ...options, stream: true });
   try {
+    if (!(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
+      yield { kind: "report", data: await response.json() };
+      return;
+    }
     for await (const event of readEvents(response)) {
       const isDone = event.data === "[DONE]";
       yield isDone ? { kind: "done", data: {} } : { kind: event.kind, data: JSON.parse(event.data) };

@@ -48,7 +48,14 @@ function header(route) {
 }
 
 async function changeLanguage(code) {
-  await useLanguage(code);
+  try {
+    await useLanguage(code);
+  } catch {
+    // Its words can't be had now: the page stays as it is, in the language that it is in.
+    top.querySelector("select").value = language();
+    main.prepend(problemBox(new Problem("network"), { retry: () => changeLanguage(code), signal: leaving.signal }));
+    return;
+  }
   noteLanguage(code);
   await show({ focus: false });
   top.querySelector("select").focus();
@@ -96,7 +103,7 @@ async function arrived(token, fromLink) {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     if (session.isConfirmed()) return;
-    waiting = error.kind === "token" ? { name: "ask", note: "arrival.refused" } : { name: "ask", problem: error };
+    waiting = error.kind === "token" ? { name: "ask", note: "arrival.refused" } : { name: "ask", problem: error, retry: () => arrived(token, fromLink) };
     show();
   }
 }

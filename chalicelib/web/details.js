@@ -1,21 +1,21 @@
 // Step 1: name, region, account, models; and a picture of what the role will be asked for.
 
 import { accountNumber, accountProblem } from "./arn.js";
-import { call, connectionPath, freshKey, Problem } from "./api.js";
+import { call, connectionPath, freshKey, isStop, Problem } from "./api.js";
 import * as drafts from "./drafts.js";
 import { fill, h } from "./dom.js";
 import { known, t } from "./i18n.js";
 import { field, problemBox, said } from "./parts.js";
 import * as router from "./router.js";
 import * as session from "./session.js";
-import { connectionOf, nextStep, stepPage } from "./steps.js";
+import { connectionAtStep, connectionOf, nextStep, stepPage } from "./steps.js";
 
 const PREFERRED = ["us-east-1", "us-west-2", "eu-central-1", "eu-west-1", "eu-west-3"];
 const lines = (text) => text.split(/[\n,]/).map((line) => line.trim()).filter(Boolean);
 
 /** The page, for a new connection or to change one. */
 export async function detailsPage(route, signal) {
-  let connection = route.id === undefined ? null : await connectionOf(route.id, signal);
+  let connection = route.id === undefined ? null : await connectionAtStep(route.id, signal);
   const place = `details:${route.id ?? "new"}:`;
   const fields = formFields(connection, place);
   const problems = h("div", {});
@@ -35,8 +35,9 @@ export async function detailsPage(route, signal) {
         if (!signal.aborted) router.go(connection ? nextStep(saved) : "role", saved.id);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
+        if (isStop(error)) return;
         // Somebody else has changed it: what is typed here is sent to what it is now, if it is sent again.
-        if (error.code === "connection_changed") connection = await connectionOf(route.id, signal);
+        if (error.code === "connection_changed") connection = await connectionOf(route.id, signal).catch(() => connection);
         if (!showAtField(fields, error)) fill(problems, problemBox(error, { retry: () => form.requestSubmit(), signal }));
       } finally {
         submit.disabled = false;
@@ -97,6 +98,7 @@ function isComplete(fields, connection) {
   const accountTrouble = connection === null && account !== "" ? accountProblem(account, session.setup()) : null;
   const modelTrouble = fields.some.checked && lines(fields.models.control.value).length === 0;
   fields.name.show(fields.name.control.value.trim() === "" ? t("details.name.missing") : null);
+  fields.region.show(null);
   fields.account.show(accountTrouble && t(accountTrouble.key, accountTrouble.values));
   fields.models.show(modelTrouble ? t("details.models.missing") : null);
   const wrong = [fields.name, fields.account, fields.models].find((one) => one.control.hasAttribute("aria-invalid"));

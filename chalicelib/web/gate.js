@@ -41,14 +41,14 @@ function tokenForm(submitText, onToken, more) {
   return { form, input };
 }
 
-/** The page that asks for a token. `note` is the key of what is to be said first. */
-export function askPage({ note, problem, onAnswer }) {
+/** The page that asks for a token. `note` is the key of what is to be said first; `retry` asks again of the one that came. */
+export function askPage({ note, problem, retry, onAnswer }) {
   const { form } = tokenForm(t("token.go"), async (token) => onAnswer(token, await whose(token)));
   return h("section", { class: "narrow" },
     h("h1", { tabindex: "-1" }, t("welcome.title")),
     h("p", { class: "lead" }, t("welcome.lead")),
     note && banner("warning", t(note), h("p", {}, t(`${note}.fix`))),
-    problem && problemBox(problem),
+    problem && problemBox(problem, { retry }),
     form,
     h("details", { class: "explain" }, h("summary", {}, t("token.what")), h("p", {}, t("token.explained"))));
 }

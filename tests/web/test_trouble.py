@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -190,3 +192,71 @@ def test_a_scope_that_is_missing_is_named(visit: Callable[..., Person]) -> None:
     _fill_in(person)
     person.button("details.create").click()
     person.page.locator(".banner.bad", has_text="connections:write").first.wait_for()
+
+
+def test_a_language_that_cant_be_had_is_told(visit: Callable[..., Person]) -> None:
+    """Without network the page stays in its language and says why; the other one comes when the network does."""
+    person = visit()
+    person.sign_in("#/new")
+    _fill_in(person)
+    person.page.context.set_offline(True)
+    person.page.get_by_label(person.say("language")).select_option("fr")
+    person.told("problem.network")
+    assert person.page.get_by_label(person.say("language")).input_value() == "en"
+    person.page.context.set_offline(False)
+    person.page.get_by_role("heading", level=1, name="Que faut-il connecter").wait_for()
+
+    assert person.page.get_by_label("Nom", exact=True).input_value() == "Typed with care"
+
+
+def test_a_token_that_came_by_itself_is_asked_about_again(visit: Callable[..., Person]) -> None:
+    """Whoever came by a link, or from their product, may have no token to paste: the one that came is not lost."""
+    person = visit()
+    person.page.route("**/v1/setup", _answers(503, "storage_unavailable"), times=1)
+    person.go(f"#token={person.token}")
+    person.told("problem.server")
+    person.button("again").click()
+    person.confirm()
+
+
+def test_a_change_elsewhere_is_told_even_when_it_cant_be_read(visit: Callable[..., Person]) -> None:
+    """Somebody else's change refuses this one; that the newer state can't be had at once takes no word away."""
+    person = visit()
+    connection_id = person.active()
+    person.sign_in(f"#/c/{connection_id}/details")
+    person.title("details.title")
+    changed = _answers(409, "connection_changed")
+    person.page.route(
+        f"**/v1/connections/{connection_id}",
+        lambda route: changed(route) if route.request.method == "PATCH" else route.abort("connectionfailed"),
+        times=2,
+    )
+    person.button("details.save").click()
+    person.page.locator(".banner.bad", has_text="made up").wait_for()
+    person.button("again").click()
+    person.title("models.title")
+
+
+def test_an_answer_that_stops_half_way_is_waited_for_no_longer_than_one_that_never_begins(
+    visit: Callable[..., Person],
+) -> None:
+    """A line that is dead but open sends no more of the body, and no error: the page does not load for ever."""
+    person = visit()
+    person.page.clock.install()
+    person.sign_in("#/keys")
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        line = pool.submit(_half_an_answer, server)
+        at = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        person.page.route("**/v1/connections?*", lambda route: route.continue_(url=at), times=1)
+        with person.page.expect_event("response", lambda answer: answer.url == at):
+            person.page.evaluate("location.hash = '#/'")
+        person.page.clock.fast_forward(60_000)
+        person.told("problem.network")
+        line.result().close()
+
+
+def _half_an_answer(server: socket.socket) -> socket.socket:
+    line, _ = server.accept()
+    line.recv(65536)
+    line.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{")
+    return line
