@@ -26,7 +26,7 @@ export function roleArnProblem(text, setup, accountId = null) {
   if (PLACEHOLDER.test(arn)) return wrong("arn.placeholder");
   const [head, partition, service, region, account, ...rest] = arn.split(":");
   const resource = rest.join(":");
-  if (head !== "arn" || account === undefined) return wrong("arn.beginning");
+  if (head !== "arn" || account === undefined) return wrong("arn.beginning", { partition: setup.partition });
   if (service === "sts" && resource.startsWith("assumed-role/")) {
     return wrong("arn.session", { arn: `arn:${partition}:iam::${account}:role/${resource.split("/")[1]}` });
   }

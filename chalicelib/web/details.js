@@ -20,7 +20,7 @@ export async function detailsPage(route, signal) {
   const fields = formFields(connection, place);
   const problems = h("div", {});
   const picture = h("div", { class: "picture" });
-  const draw = () => fill(picture, pictureOf(fields));
+  const draw = () => fill(picture, pictureOf(fields, connection));
   const submit = h("button", { type: "submit", class: "button primary" }, t(connection ? "details.save" : "details.create"));
   const form = h("form", {
     novalidate: true, oninput: draw,
@@ -78,9 +78,8 @@ function regionSelect(chosen) {
   const { regions } = session.setup();
   const first = PREFERRED.filter((region) => regions.includes(region));
   const option = (region) => h("option", { value: region, selected: region === (chosen ?? first[0] ?? regions[0]) }, region);
-  return h("select", {},
-    h("optgroup", { label: t("details.region.usual") }, first.map(option)),
-    h("optgroup", { label: t("details.region.all") }, regions.filter((region) => !first.includes(region)).map(option)));
+  const group = (label, members) => members.length > 0 && h("optgroup", { label }, members.map(option));
+  return h("select", {}, group(t("details.region.usual"), first), group(t("details.region.all"), regions.filter((region) => !first.includes(region))));
 }
 
 function modelFields(fields) {
@@ -129,7 +128,7 @@ async function save(fields, connection, place, signal) {
   return call("POST", "v1/connections", { body, headers: { "Idempotency-Key": drafts.recall(`${place}sent`).key }, signal });
 }
 
-function pictureOf(fields) {
+function pictureOf(fields, connection) {
   const { principal, permissions } = session.setup();
   const account = accountNumber(fields.account.control.value);
   const ids = fields.some.checked ? lines(fields.models.control.value) : [];
@@ -143,7 +142,7 @@ function pictureOf(fields) {
       arrow(t("picture.may")),
       node("models", t("picture.models"), `${ids.length ? ids.join(", ") : t("picture.all")} · ${fields.region.control.value}`)),
     h("h3", {}, t("picture.permissions")),
-    h("ul", { class: "permissions" }, permissions.filter((one) => one.sid !== "ApplyGuardrail").map((one) => h("li", {},
+    h("ul", { class: "permissions" }, permissions.filter((one) => one.sid !== "ApplyGuardrail" || connection?.guardrail).map((one) => h("li", {},
       known(`permission.${one.sid}`, null) ?? said(one.reason, "span"), h("code", {}, one.actions.join(", "))))),
     h("p", { class: "help" }, t("picture.nothing")),
   ];

@@ -47,10 +47,11 @@ export async function verifyPage(route, signal) {
 }
 
 function verifyForm(connection, onstart) {
+  const { partition } = session.setup();
   const foretold = connection.candidate_role_arn ?? connection.role_arn ?? connection.expected_role_arn ?? "";
-  const input = drafts.keep(`arn:${connection.id}`, h("input", { class: "arn", autocomplete: "off", spellcheck: "false", autocapitalize: "off", value: foretold, placeholder: "arn:aws:iam::…:role/…" }));
+  const input = drafts.keep(`arn:${connection.id}`, h("input", { class: "arn", autocomplete: "off", spellcheck: "false", autocapitalize: "off", value: foretold, placeholder: `arn:${partition}:iam::…:role/…` }));
   const invoke = drafts.keep(`invoke:${connection.id}`, h("input", { type: "checkbox", checked: true }));
-  const arn = field({ label: t("verify.arn"), help: t(connection.expected_role_arn ? "verify.arn.foretold" : "verify.arn.help"), control: input });
+  const arn = field({ label: t("verify.arn"), help: t(connection.expected_role_arn ? "verify.arn.foretold" : "verify.arn.help", { partition }), control: input });
   const check = (final) => {
     const problem = roleArnProblem(input.value, session.setup(), connection.account_id ?? null);
     // What may still become right is not called wrong while it is typed.
