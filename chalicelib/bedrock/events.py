@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from urllib3.exceptions import HTTPError
 
 from chalicelib.bedrock.eventstream import Decoder, Frame, FrameError
 from chalicelib.bedrock.failures import AwsError, Unreachable
-from chalicelib.bedrock.transport import kind_of
+from chalicelib.bedrock.transport import cut_short, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,9 +101,7 @@ class Events:
         """End the call upstream, if it is still going on; the reader then lets the connection go."""
         self._closed.set()
         self._room.set()
-        # Either error of urllib3's: the reader has let the connection go already, which is as good.
-        with suppress(ValueError, RuntimeError):
-            self._response.shutdown()
+        cut_short(self._response)
 
     def _next(self, seconds: float) -> list[Event] | None:
         now = self._clock()

@@ -6,6 +6,7 @@ import io
 import json
 import ssl
 import time
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from http.client import HTTPResponse
@@ -78,6 +79,14 @@ def exchange(
         )
     finally:
         _until.reset(token)
+
+
+def cut_short(response: urllib3.BaseHTTPResponse) -> None:
+    """End a read of an answer that another thread is in. That thread lets the connection go."""
+    # However the connection went before, it is as good: let go by that thread, also between urllib3's look and its
+    # call, or broken off by the far side.
+    with suppress(ValueError, RuntimeError, TypeError, OSError):
+        response.shutdown()
 
 
 class _Timed(io.RawIOBase):

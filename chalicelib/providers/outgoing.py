@@ -11,7 +11,6 @@ import json
 import socket
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +18,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 
 from chalicelib import VERSION
 from chalicelib.bedrock.failures import Unreachable
-from chalicelib.bedrock.transport import encoded, exchange, kind_of, pool
+from chalicelib.bedrock.transport import cut_short, encoded, exchange, kind_of, pool
 from chalicelib.errors import ServiceError
 from chalicelib.providers.endpoint import AzureEndpoint, is_public
 
@@ -97,9 +96,7 @@ class Pieces:
 
     def abort(self) -> None:
         """End a read that another thread is in; that thread then closes."""
-        # Either error of urllib3's: the connection was let go already, which is as good.
-        with suppress(ValueError, RuntimeError):
-            self._response.shutdown()
+        cut_short(self._response)
 
 
 def resolve(host: str, seconds: float) -> list[str]:

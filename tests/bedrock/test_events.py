@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import socket
+import struct
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,21 +35,30 @@ def event(name: str, body: object) -> bytes:
 
 @pytest.fixture
 def stream() -> Iterator[Callable[..., Events]]:
-    """Give a function that has a far side send pieces, under a header that says how, and returns the stream of them."""
+    """Give a function that has a far side send pieces, under a header that says how, and returns the stream of them.
+
+    Pieces that raise `ConnectionResetError` have the far side break off; `over` is set once it has let go.
+    """
     listening = socket.create_server(("127.0.0.1", 0))
     begun: list[Events] = []
 
-    def send(framing: str, pieces: Iterable[bytes]) -> None:
+    def send(framing: str, pieces: Iterable[bytes], over: threading.Event) -> None:
         connection, _ = listening.accept()
-        with connection, suppress(ConnectionError):
-            connection.recv(65536)
-            connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
-            for piece in pieces:
-                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == CHUNKED else piece)
-            connection.sendall(b"0\r\n\r\n" if framing == CHUNKED else b"")
+        with connection:
+            try:
+                connection.recv(65536)
+                connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+                for piece in pieces:
+                    connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == CHUNKED else piece)
+                connection.sendall(b"0\r\n\r\n" if framing == CHUNKED else b"")
+            except ConnectionError:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        over.set()
 
-    def start(framing: str, pieces: Iterable[bytes], seconds: float = 100.0) -> Events:
-        threading.Thread(target=send, args=(framing, pieces), daemon=True).start()
+    def start(
+        framing: str, pieces: Iterable[bytes], seconds: float = 100.0, over: threading.Event | None = None
+    ) -> Events:
+        threading.Thread(target=send, args=(framing, pieces, over or threading.Event()), daemon=True).start()
         wire = Wire(endpoint=f"http://127.0.0.1:{listening.getsockname()[1]}")
         arguments: dict[str, Any] = {"model": "m", "body": {"messages": []}, "seconds": seconds}
         begun.append(wire.stream(CREDENTIALS, "us-east-1", CONVERSE_STREAM, **arguments))
@@ -99,6 +108,22 @@ def test_a_slow_client_makes_the_far_side_wait(stream: Callable[..., Events]) ->
     assert sent < 800  # what is read ahead, and what lies in the buffers of both sockets
 
     assert sum(1 for _ in events.within(100)) == whole
+
+
+def test_a_stream_that_the_far_side_broke_off_is_closed_as_any(stream: Callable[..., Events]) -> None:
+    """Closing is the last thing that is done, whatever happened: an error of its own would take that one's place."""
+    over = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield from itertools.repeat(event("contentBlockDelta", {"delta": {"text": "x"}}), 1000)
+        raise ConnectionResetError
+
+    events = stream(CHUNKED, pieces(), over=over)
+    events.first()
+    # The reader is waiting for room by now, and has not seen that the connection is gone.
+    assert over.wait(60)
+
+    events.close()
 
 
 def test_a_stream_that_nobody_fetches_ends_with_its_time(stream: Callable[..., Events]) -> None:
