@@ -329,6 +329,17 @@ def test_a_run_that_was_killed_blocks_nobody_for_long(world: World, onboarded: O
         assert answer.status == status
 
 
+def test_a_lease_that_cant_be_given_back_takes_no_report_away(world: World, onboarded: Onboarded) -> None:
+    """The run is done and stored by then; what is left of it is a minute in which the next one has to wait."""
+    gone = {"service": "dynamodb", "operation": "DeleteItem", "kind": "error", "code": "InternalServerError"}
+    world.aws.faults.add({**gone, "times": 20})
+    report = onboarded.verify()
+    again = onboarded.api.post(f"{onboarded.path}/verification", {"role_arn": onboarded.role_arn, "invoke": False})
+
+    assert (report["verdict"], onboarded.shown()["status"]) == ("verified", "active")
+    assert (again.status, again.error["code"]) == (409, "verification_running")
+
+
 def test_a_tenant_cannot_verify_without_end(world: World, onboarded: Onboarded) -> None:
     """Past the limit of a minute the answer is 429 with the seconds to wait, and STS is not asked."""
     tenant = jwt.decode(onboarded.api.token or "", options={"verify_signature": False})["tenant"]
