@@ -41,11 +41,11 @@ def deploy(
     bucket = accounts.code_bucket(account, choices.get("CODE_BUCKET", ""))
     key = accounts.file_key(stage, made.zip)
     accounts.upload(account, bucket, key, made.zip.read_bytes())
-    final = made.stack.with_name("deployed-stack.json")
-    final.write_text(
-        json.dumps(template.with_origin(stack, choices.get("ALLOWED_ORIGIN", "")), separators=(",", ":")),
-        encoding="utf-8",
+    named = template.with_choices(
+        stack, origin=choices.get("ALLOWED_ORIGIN", ""), domain=choices.get("DOMAIN_NAME", "")
     )
+    final = made.stack.with_name("deployed-stack.json")
+    final.write_text(json.dumps(named, separators=(",", ":")), encoding="utf-8")
     address = accounts.upload(account, bucket, accounts.file_key(stage, final), final.read_bytes())
     values = chosen.stack_parameters(choices, bucket, key)
     proposed = stacks.propose(name, address, values, f"deploy-{secrets.token_hex(6)}")

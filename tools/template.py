@@ -108,15 +108,17 @@ def stack(
     }
 
 
-def with_origin(template: Mapping[str, Any], origin: str) -> Json:
-    """Return the template with its deployment named after all that decides the API, the CORS origin included.
+def with_choices(template: Mapping[str, Any], *, origin: str, domain: str) -> Json:
+    """Return the template with its deployment named after all that decides the API: CORS origin and domain as well.
 
-    API Gateway serves the API as it was when it was last deployed, and a changed parameter alone deploys nothing.
+    API Gateway serves the API as it was when it was last deployed, and a changed parameter alone deploys nothing. With
+    a domain its own address is switched off, which takes effect with the next deployment only (API Gateway developer
+    guide, "Disable the default endpoint for REST APIs").
     """
     named = deepcopy(dict(template))
     body = named["Resources"]["RestAPI"]["Properties"]["Body"]
     [old] = [name for name in named["Resources"] if name.startswith(_DEPLOYMENT)]
-    new = _deployment_name(body, origin)
+    new = _deployment_name(body, origin, domain)
     named["Resources"][new] = named["Resources"].pop(old)
     named["Resources"]["RestAPIStage"]["Properties"]["DeploymentId"] = {"Ref": new}
     return named
@@ -211,7 +213,7 @@ def _api(name: str, written: Mapping[str, Any], streams: Iterable[tuple[str, str
             "timeoutInMillis": STREAM_MILLISECONDS,
         }
     body["x-amazon-apigateway-gateway-responses"] = gateway_responses.definitions(_ORIGIN)
-    deployment = _deployment_name(body, "")
+    deployment = _deployment_name(body, "", "")
     kept = {"Name", "Description", "DisableExecuteApiEndpoint"}
     return {
         name: {
@@ -251,6 +253,6 @@ def _api(name: str, written: Mapping[str, Any], streams: Iterable[tuple[str, str
     }
 
 
-def _deployment_name(body: Mapping[str, object], origin: str) -> str:
-    decided = json.dumps([body, origin], sort_keys=True).encode()
+def _deployment_name(body: Mapping[str, object], origin: str, domain: str) -> str:
+    decided = json.dumps([body, origin, domain], sort_keys=True).encode()
     return _DEPLOYMENT + hashlib.sha256(decided).hexdigest()[:10]

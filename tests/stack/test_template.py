@@ -223,22 +223,27 @@ def test_unknown_routes_and_limits_of_the_gateway_have_their_codes() -> None:
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(codes)
 
 
-def test_a_changed_origin_or_route_deploys_the_api_anew(stack: dict[str, Any]) -> None:
-    """API Gateway serves what was deployed last: without a new deployment the old CORS header would stay."""
+def test_a_changed_origin_domain_or_route_deploys_the_api_anew(stack: dict[str, Any]) -> None:
+    """API Gateway serves what was deployed last: without a new deployment the old CORS header would stay.
+
+    So would API Gateway's own address beside a new domain, which the operator's guide says is switched off.
+    """
 
     def deployment(found: dict[str, Any]) -> str:
         [name] = _of_type(found, "AWS::ApiGateway::Deployment")
         assert found["Resources"]["RestAPIStage"]["Properties"]["DeploymentId"] == {"Ref": name}
         return name
 
-    none, one, other = (
-        template.with_origin(stack, origin) for origin in ("", "https://a.example", "https://b.example")
+    none, *others = (
+        template.with_choices(stack, origin=origin, domain=domain)
+        for origin in ("", "https://a.example", "https://b.example")
+        for domain in ("", "api.example.com")
     )
     assert deployment(none) == deployment(stack)
-    assert len({deployment(none), deployment(one), deployment(other)}) == 3
+    assert len({deployment(one) for one in (none, *others)}) == 6
     changed = json.loads(json.dumps(stack))
     del changed["Resources"]["RestAPI"]["Properties"]["Body"]["paths"]["/health"]
-    assert deployment(template.with_origin(changed, "")) != deployment(none)
+    assert deployment(template.with_choices(changed, origin="", domain="")) != deployment(none)
 
 
 def test_the_schedule_wakes_reverify_and_may(stack: dict[str, Any]) -> None:
