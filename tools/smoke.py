@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from urllib3.exceptions import HTTPError
 
@@ -13,6 +14,8 @@ from tools.smoke_checks import CHECKS, Deployment, Failed, Skipped, clean_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_TOKEN: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 def run(deployment: Deployment) -> list[tuple[str, str, str]]:
@@ -60,9 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Name the deployment's address: make smoke URL=https://...", file=sys.stderr)
         return 2
     # Not an argument: a token on the command line is in the shell's history and in every list of processes.
-    token = os.environ.get("ROLECALL_TOKEN", "")
+    token = os.environ.get("ROLECALL_TOKEN", "").strip().removeprefix("Bearer ")
     if not token:
         print("Set ROLECALL_TOKEN to a token with connections:read, connections:write, models:invoke.", file=sys.stderr)
+        return 2
+    if not _TOKEN.fullmatch(token):
+        # Sent as it is, it would end in an error of the HTTP client, which shows the whole header.
+        print(
+            "ROLECALL_TOKEN holds no token: three parts of letters, digits, - and _ with dots between.", file=sys.stderr
+        )
         return 2
     deployment = Deployment(
         options.url.rstrip("/"), token, options.origin, options.customer_account, options.connection

@@ -180,7 +180,8 @@ def _smoke(url: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str
 
 def test_nobody_at_the_address_is_said_once() -> None:
     """One line with the address, instead of a table of the same words."""
-    done = _smoke("http://127.0.0.1:9", {"ROLECALL_TOKEN": "token"})
+    # A file that was read with its line's end is no mistake.
+    done = _smoke("http://127.0.0.1:9", {"ROLECALL_TOKEN": "a.b.c\r\n"})
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Nobody answers at http://127.0.0.1:9: ")
@@ -196,6 +197,14 @@ def test_the_token_does_not_go_on_the_command_line() -> None:
     assert "--token" not in helped
     done = _smoke("http://127.0.0.1:9", {})
     assert (done.returncode, "Set ROLECALL_TOKEN" in done.stderr) == (2, True)
+
+
+def test_what_is_no_token_is_told_and_not_shown() -> None:
+    """A token that was broken by copying would end in an HTTP client's error with all of it in the terminal."""
+    done = _smoke("http://127.0.0.1:9", {"ROLECALL_TOKEN": "secret.half\nsecret.other"})
+
+    assert (done.returncode, "ROLECALL_TOKEN holds no token" in done.stderr) == (2, True)
+    assert "secret" not in done.stdout + done.stderr
 
 
 def test_a_forgotten_address_is_told_as_such() -> None:
