@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LINE: Final = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _LAMBDA_TAKES: Final = 4000
 """Octets: Lambda's limit is 4 KB for all variables, and the stack adds one or two of its own."""
+_PROSE: Final = frozenset({"SYSTEM_PROMPT"})
+"""Settings whose text may hold anything."""
 _BY_PROGRAM: Final = frozenset({"Stage", "CodeKey"})
 """Parameters that the program fills in itself."""
 
@@ -28,7 +30,12 @@ def read(path: Path) -> dict[str, str]:
     if not path.exists():
         raise PackageError(f"There is no {path}. Copy deploy/example.env to it and say who issues your tokens.")
     found: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        # Some editors begin a file with a mark of its encoding, which is no part of the first name.
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackageError(f"{path} can't be read as a text in UTF-8: {error}") from error
+    for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
@@ -37,8 +44,18 @@ def read(path: Path) -> dict[str, str]:
             raise PackageError(f"{path}, line {number}: write NAME=value.")
         if match[1] in found:
             raise PackageError(f"{path}, line {number}: {match[1]} stands there twice.")
-        found[match[1]] = match[2].strip()
+        found[match[1]] = _value(match[2].strip(), match[1], f"{path}, line {number}")
     return found
+
+
+def _value(text: str, name: str, place: str) -> str:
+    # In a shell's file neither would be part of the value. Here an audience with quotation marks would be deployed, and
+    # every token refused.
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise PackageError(f"{place}: write {name}'s value without quotation marks.")
+    if name not in _PROSE and re.search(r"\s#", text):
+        raise PackageError(f"{place}: a remark stands on a line of its own, not behind {name}'s value.")
+    return text
 
 
 def check(chosen: Mapping[str, str], declared: Mapping[str, Any], account: Account, stage: str) -> None:
