@@ -149,20 +149,8 @@ def publish_templates(account: Account, bucket: str, stage: str) -> None:
 
 def check_first_deployment(account: Account, stage: str, chosen: Mapping[str, str]) -> None:
     """Raise `PackageError` for what would make a new stack fail half-way, with what to set instead."""
-    problems = []
     name = f"rolecall-{stage}"
-    if not chosen.get("EXISTING_TABLE") and _is_there(
-        lambda: account.client("dynamodb").describe_table(TableName=name)
-    ):
-        problems.append(
-            f"The table {name} is there, left by an earlier stack. Set EXISTING_TABLE={name} to take it up again."
-        )
-    if chosen.get("EXISTING_TABLE") and not _is_there(
-        lambda: account.client("dynamodb").describe_table(TableName=chosen["EXISTING_TABLE"])
-    ):
-        problems.append(
-            f"There is no table {chosen['EXISTING_TABLE']} in {account.region}, which EXISTING_TABLE names."
-        )
+    problems = _table_problems(account, name, chosen.get("EXISTING_TABLE", ""))
     makes_role = chosen.get("CREATE_SERVICE_ROLE", "yes") == "yes"
     has_role = _is_there(lambda: account.client("iam").get_role(RoleName=name))
     if makes_role and has_role:
@@ -177,6 +165,22 @@ def check_first_deployment(account: Account, stage: str, chosen: Mapping[str, st
             problems.append(_LOGS_ROLE_HINT)
     if problems:
         raise PackageError("The stack can't be made:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def check_table(account: Account, stage: str, existing: str) -> None:
+    """Raise `PackageError` when a stack that is there could not take this table: EXISTING_TABLE, or its own when ""."""
+    problems = _table_problems(account, f"rolecall-{stage}", existing)
+    if problems:
+        raise PackageError("The stack can't be changed: " + problems[0])
+
+
+def _table_problems(account: Account, name: str, existing: str) -> list[str]:
+    is_there = _is_there(lambda: account.client("dynamodb").describe_table(TableName=existing or name))
+    if existing and not is_there:
+        return [f"There is no table {existing} in {account.region}, which EXISTING_TABLE names."]
+    if is_there and not existing:
+        return [f"The table {name} is there, left by an earlier stack. Set EXISTING_TABLE={name} to take it up again."]
+    return []
 
 
 def _is_there(ask: Any) -> bool:

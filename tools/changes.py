@@ -17,13 +17,9 @@ PRECIOUS: Final = frozenset({"Table", "ServiceRole"})
 """What customers depend on: their external IDs are in the one, their trust policies name the other."""
 _PAUSE: Final = 3.0
 _LONGEST: Final = 1800.0
-_ENDED_BADLY: Final = (
-    "ROLLBACK_COMPLETE",
-    "ROLLBACK_FAILED",
-    "CREATE_FAILED",
-    "DELETE_FAILED",
-    "UPDATE_ROLLBACK_FAILED",
-)
+_NEVER_CAME_UP: Final = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+_STUCK: Final = "UPDATE_ROLLBACK_FAILED"
+"""It is in use. To delete it would take the API, its address and the role away from every customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +31,22 @@ class ChangeSet:
     is_new: bool
     rows: tuple[tuple[str, str, str, str], ...]
     """Action, logical id, type, and "replaced" where that is so."""
+    tables: tuple[str, str] | None = None
+    """The table in use and the one that would take its place, where these are two."""
 
     def precious(self) -> list[str]:
         """Return what of the precious it would remove or replace."""
         return [row[1] for row in self.rows if row[1] in PRECIOUS and (row[0] == "Remove" or row[3])]
+
+    def warnings(self) -> list[str]:
+        """Return what customers would feel of it, in words."""
+        found = []
+        if precious := self.precious():
+            found.append(f"This removes or replaces {', '.join(precious)}, on which every customer depends.")
+        if self.tables is not None:
+            old, new = self.tables
+            found.append(f"This takes the table {new} in place of {old}: no connection of {old} is served any more.")
+        return found
 
     def table(self) -> str:
         """Return the changes as people read them."""
@@ -61,14 +69,24 @@ class Stacks:
 
     def status(self, name: str) -> str | None:
         """Return the status of a stack, or None when there is none; one that was only ever looked at is none."""
+        stack = self._stack(name)
+        return None if stack is None else str(stack["StackStatus"])
+
+    def parameters(self, name: str) -> dict[str, str] | None:
+        """Return what a stack was last deployed with, or None when there is none."""
+        stack = self._stack(name)
+        if stack is None:
+            return None
+        return {row["ParameterKey"]: row.get("ParameterValue", "") for row in stack.get("Parameters", [])}
+
+    def _stack(self, name: str) -> Any:  # an answer of CloudFormation
         try:
             [stack] = self._client.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationError":
                 return None
             raise
-        status = str(stack["StackStatus"])
-        return None if status in {"REVIEW_IN_PROGRESS", "DELETE_COMPLETE"} else status
+        return None if stack["StackStatus"] in {"REVIEW_IN_PROGRESS", "DELETE_COMPLETE"} else stack
 
     def propose(
         self, name: str, template_url: str, parameters: Sequence[dict[str, str]], label: str
@@ -77,7 +95,12 @@ class Stacks:
         status = self.status(name)
         if status is not None and status.endswith("_IN_PROGRESS"):
             raise PackageError(f"The stack {name} is {status}: something else is being done to it. Wait for its end.")
-        if status in _ENDED_BADLY:
+        if status == _STUCK:
+            raise PackageError(
+                f"The stack {name} is {status}: an update failed, and so did its rollback. Do not delete it: it is in"
+                ' use. Choose "Continue update rollback" in the CloudFormation console, then deploy again.'
+            )
+        if status in _NEVER_CAME_UP:
             raise PackageError(
                 f"The stack {name} is {status}, from which CloudFormation lets nothing be changed. Delete it (the table"
                 " stays) and deploy again."

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,8 +37,11 @@ def deploy(
     chosen.check(choices, stack["Parameters"], account, stage)
     stacks = changes.Stacks(account.client("cloudformation"))
     name = f"rolecall-{stage}"
-    if stacks.status(name) is None:
+    before, table = stacks.parameters(name), choices.get("EXISTING_TABLE", "")
+    if before is None:
         accounts.check_first_deployment(account, stage, choices)
+    elif before.get("ExistingTable", "") != table:
+        accounts.check_table(account, stage, table)
     bucket = accounts.code_bucket(account, choices.get("CODE_BUCKET", ""))
     key = accounts.file_key(stage, made.zip)
     accounts.upload(account, bucket, key, made.zip.read_bytes())
@@ -51,6 +55,9 @@ def deploy(
     proposed = stacks.propose(name, address, values, f"deploy-{secrets.token_hex(6)}")
     if proposed is None:
         return None
+    old = name if before is None else before.get("ExistingTable") or name
+    if before is not None and old != (table or name):
+        proposed = replace(proposed, tables=(old, table or name))
     if not confirm(proposed):
         stacks.withdraw(proposed)
         return None
@@ -64,13 +71,15 @@ def deploy(
     return stacks.carry_out(proposed)
 
 
-def _ask(yes: str) -> Callable[[ChangeSet], bool]:
+def _ask(yes: str, account: Account) -> Callable[[ChangeSet], bool]:
     def confirm(proposed: ChangeSet) -> bool:
-        print(f"{'New stack' if proposed.is_new else 'Stack'} {proposed.stack}:\n{proposed.table()}")
-        precious = proposed.precious()
-        if precious:
+        # The account as well: a stack of this name can be in each, and a profile is quickly the wrong one.
+        print(f"{'New stack' if proposed.is_new else 'Stack'} {proposed.stack} in {account.id}, {account.region}:")
+        print(proposed.table())
+        warnings = proposed.warnings()
+        if warnings:
             # Customers' trust policies and external IDs hang on these: no switch answers for a person here.
-            print(f"This removes or replaces {', '.join(precious)}, on which every customer depends.")
+            print("\n".join(warnings))
             return _typed(f"Type {proposed.stack} to do it: ") == proposed.stack
         return yes == "yes" or _typed("Carry this out? [y/N] ").lower() in {"y", "yes"}
 
@@ -128,7 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             made = package.build(options.stage, options.arch, pythons.find(options.python), out)
         else:
             made = Package(*(options.package / name for name in ("rolecall.zip", "manifest.json", "stack.json")))
-        outputs = deploy(made, account, options.stage, choices, _ask(options.confirm))
+            if not made.zip.is_file() or not made.stack.is_file():
+                raise PackageError(f"There is no package in {options.package}; tools.package writes one.")
+        outputs = deploy(made, account, options.stage, choices, _ask(options.confirm, account))
     except PackageError as error:
         print(error, file=sys.stderr)
         return 1

@@ -94,7 +94,7 @@ def test_a_refused_change_set_is_told_and_taken_away(played: Played) -> None:
     [
         pytest.param("UPDATE_IN_PROGRESS", "something else is being done to it", id="busy"),
         pytest.param("ROLLBACK_COMPLETE", r"Delete it \(the table stays\)", id="never came up"),
-        pytest.param("UPDATE_ROLLBACK_FAILED", r"Delete it \(the table stays\)", id="stuck"),
+        pytest.param("UPDATE_ROLLBACK_FAILED", r"Do not delete it.*Continue update rollback", id="stuck in use"),
     ],
 )
 def test_a_stack_that_cannot_be_changed_is_told_as_such(played: Played, status: str, told: str) -> None:

@@ -226,8 +226,9 @@ def test_a_deployment_stores_what_was_made_and_what_was_stored_runs(far: Far) ->
 
 def test_nothing_is_changed_without_a_yes_or_without_a_change(far: Far) -> None:
     """Changes are shown first; a no leaves nothing behind; the same again is told as nothing to do."""
+    assert "There is no package in /nowhere" in far.deploy("--package", "/nowhere").stderr
     declined = far.deploy(typed="n\n")
-    assert (declined.returncode, "New stack rolecall-prod:" in declined.stdout) == (0, True)
+    assert (declined.returncode, f"New stack rolecall-prod in {ACCOUNT}, us-east-1:" in declined.stdout) == (0, True)
     assert declined.stdout.endswith("Nothing was changed.\n")
     assert far.client("lambda").list_functions()["Functions"] == []
     assert far.deploy(typed="").stdout.endswith("Nothing was changed.\n")
@@ -237,7 +238,7 @@ def test_nothing_is_changed_without_a_yes_or_without_a_change(far: Far) -> None:
     assert (again.returncode, again.stdout) == (0, "Nothing was changed.\n")
 
     changed = far.deploy("--confirm", "yes", settings=ENOUGH + "ALLOWED_ORIGIN=https://app.example.com\n")
-    assert "Stack rolecall-prod:" in changed.stdout
+    assert "Stack rolecall-prod in " in changed.stdout
     assert "RestAPIDeployment" in changed.stdout
 
 
@@ -259,6 +260,31 @@ def test_the_table_outlives_the_stack_and_is_taken_up_again(far: Far) -> None:
     assert dynamodb.get_item(TableName=name, Key=item)["Item"] == item
     functions = far.client("lambda").list_functions()["Functions"]
     assert {row["Environment"]["Variables"]["TABLE_NAME"] for row in functions} == {name}
+
+
+def test_another_table_takes_no_place_unasked(far: Far) -> None:
+    """A line that went missing, or names a wrong table, would leave every customer's connection behind.
+
+    A table that is not there is refused; one that is there is asked about, and no switch answers.
+    """
+    assert far.deploy("--confirm", "yes").returncode == 0
+    wrong = far.deploy("--confirm", "yes", settings=ENOUGH + "EXISTING_TABLE=nowhere\n")
+    assert "The stack can't be changed: There is no table nowhere in us-east-1" in wrong.stderr
+
+    dynamodb = far.client("dynamodb")
+    dynamodb.create_table(
+        TableName="restored",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    asked = far.deploy("--confirm", "yes", settings=ENOUGH + "EXISTING_TABLE=restored\n")
+    told = "This takes the table restored in place of rolecall-prod: no connection of rolecall-prod is served any more."
+    assert told in asked.stdout
+    assert asked.stdout.endswith("Nothing was changed.\n")
+    taken = far.deploy(settings=ENOUGH + "EXISTING_TABLE=restored\n", typed="rolecall-prod\n")
+    assert "Now check it:" in taken.stdout
+    assert "is there, left by an earlier stack" in far.deploy("--confirm", "yes").stderr
 
 
 def test_a_first_deployment_that_would_fail_half_way_is_not_begun(far: Far) -> None:
@@ -345,6 +371,8 @@ def test_the_roles_templates_are_put_where_customers_must_be_able_to_read_them(f
         ),
         pytest.param("JWT_ISSUER\n", ["line 1: write NAME=value."], id="no value"),
         pytest.param("A=1\nA=2\n", ["line 2: A stands there twice."], id="twice"),
+        pytest.param('A="1"\n', ["line 1: write A's value without quotation marks."], id="as in a shell's file"),
+        pytest.param("A=1 # one\n", ["line 1: a remark stands on a line of its own"], id="a remark behind a value"),
     ],
 )
 def test_settings_that_the_service_would_refuse_are_refused_first(
