@@ -19,6 +19,7 @@ from chalicelib.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from chalicelib.bedrock.converse import Translation
     from chalicelib.bedrock.events import Event, Events
     from chalicelib.bedrock.signing import Credentials
     from chalicelib.bedrock.wire import Wire
@@ -71,9 +72,12 @@ class BuiltInModel:
         self._region = region
         self.model = model
 
-    def fill(self, gap: Gap, *, completion_id: str, created: int, seconds: float) -> Completion:
+    def asked(self, gap: Gap) -> Translation:
+        """Return what the model is asked, and the names of fields that it does not take as they are."""
+        return to_converse(gap.chat(self.model))
+
+    def fill(self, translation: Translation, *, completion_id: str, created: int, seconds: float) -> Completion:
         """Return the text for the gap. Raises `ServiceError`."""
-        translation = to_converse(gap.chat(self.model))
         try:
             answer = self._wire.call(
                 self._credentials(),
@@ -89,9 +93,8 @@ class BuiltInModel:
             answer.body, completion_id=completion_id, created=created, model=self.model, translation=translation
         )
 
-    def stream(self, gap: Gap, *, seconds: float) -> Events:
+    def stream(self, translation: Translation, *, seconds: float) -> Events:
         """Return the events of the answer, the first one there. Raises `ServiceError`."""
-        translation = to_converse(gap.chat(self.model))
         try:
             return self._wire.stream(
                 self._credentials(),

@@ -111,13 +111,7 @@ class ChatRequest(BaseModel):
         """Return the names of what is left out. Raises `unsupported_parameter` for what can't be."""
         for place, message in enumerate(self.messages):
             message.require_readable(f"messages.{place}")
-        if self.stream_options is not None and not self.stream:
-            raise ServiceError(
-                "invalid_value",
-                "stream_options is for streams.",
-                param="stream_options",
-                fix="Set stream to true, or leave stream_options out.",
-            )
+        require_stream(self.stream_options, stream=self.stream is True)
         places = set().union(*(message.ignored_fields() for message in self.messages))
         extra = self.model_extra or {}
         for name, neutral in _NEUTRAL.items():
@@ -132,6 +126,17 @@ class ChatRequest(BaseModel):
             ),
             *sorted(places),
         ]
+
+
+def require_stream(options: StreamOptions | None, *, stream: bool) -> None:
+    """Raise `invalid_value` for options of a stream that nobody asked for."""
+    if options is not None and not stream:
+        raise ServiceError(
+            "invalid_value",
+            "stream_options is for streams.",
+            param="stream_options",
+            fix="Set stream to true, or leave stream_options out.",
+        )
 
 
 def _among(value: object, neutral: tuple[object, ...]) -> bool:

@@ -14,6 +14,7 @@ from chalicelib.bedrock.stream import DONE, PING
 from chalicelib.builtin import Gap, TextChunks, explain_to_tenant, text_completion
 from chalicelib.chat import StreamOptions, Whole
 from chalicelib.chat.messages import unsupported
+from chalicelib.chat.request import require_stream
 from chalicelib.errors import ServiceError
 from chalicelib.onboarding.limits import TakenTokens
 from chalicelib.routes import bodies
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from chalicelib.bedrock.converse import Translation
     from chalicelib.bedrock.events import Events
     from chalicelib.builtin import BuiltInModel
     from chalicelib.chat.shapes import TextCompletion
@@ -78,6 +80,7 @@ class CompletionRequest(BaseModel):
         for name, neutral in _NEUTRAL.items():
             if not any(extra.get(name) is one or extra.get(name) == one for one in neutral):
                 raise unsupported(name, f"{name} is")
+        require_stream(self.stream_options, stream=self.stream is True)
         return [name for name in extra if name not in _NEUTRAL]
 
     def gap(self) -> Gap:
@@ -113,7 +116,10 @@ class CompletionRoutes:
             )
         model, limit = self._built_in
         body = bodies.parse_large(request, CompletionRequest)
-        gap, ignored = body.gap(), [*body.ignored_fields(), *_credentials_named(request)]
+        gap = body.gap()
+        asked = model.asked(gap)
+        changed = [name for name in asked.changed if name in CompletionRequest.model_fields]
+        ignored = [*body.ignored_fields(), *changed, *_credentials_named(request)]
         headers = {**_CREDENTIAL, **ignored_header(ignored)}
         taken = limit.take(caller.tenant, gap.most_cost)
         if not isinstance(taken, TakenTokens):
@@ -126,9 +132,9 @@ class CompletionRoutes:
         seconds = stream_seconds(request, self._most_seconds)
         made: dict[str, Any] = {"completion_id": f"cmpl-{request.id}", "created": int(self._clock().timestamp())}
         if body.stream:
-            return self._streamed(model, body, gap, taken, request, headers, seconds, made)
+            return self._streamed(model, body, asked, taken, request, headers, seconds, made)
         try:
-            completion = model.fill(gap, seconds=seconds, **made)
+            completion = model.fill(asked, seconds=seconds, **made)
         except ServiceError as error:
             _give_back(taken, error)
             raise
@@ -139,7 +145,7 @@ class CompletionRoutes:
         self,
         model: BuiltInModel,
         body: CompletionRequest,
-        gap: Gap,
+        asked: Translation,
         taken: TakenTokens,
         request: Request,
         headers: dict[str, str],
@@ -147,7 +153,7 @@ class CompletionRoutes:
         made: dict[str, Any],
     ) -> EventStream:
         try:
-            events = model.stream(gap, seconds=seconds)
+            events = model.stream(asked, seconds=seconds)
         except ServiceError as error:
             _give_back(taken, error)
             raise

@@ -97,6 +97,15 @@ def test_keys_are_ignored_and_named(world: World, api: Api, headers: dict[str, s
     assert "canary" not in answer.text + str(answer.headers)
 
 
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+def test_what_the_model_does_not_take_as_it_is_is_named(api: Api, streams: bool) -> None:
+    """As in chats: whose temperature or stops were changed must learn why the text is as it is."""
+    answer = api.post(PATH, {**GAP, "temperature": 1.7, "seed": 7, "stream": streams})
+
+    assert answer.status == 200
+    assert set(answer.headers["Rolecall-Ignored-Fields"].split(", ")) == {"seed", "temperature"}
+
+
 BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "no prompt": ({}, "missing_field", "prompt"),
     "two prompts": ({"prompt": ["a", "b"]}, "invalid_type", "prompt"),
@@ -109,6 +118,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "two answers": ({"prompt": "a", "n": 2}, "unsupported_parameter", "n"),
     "an echo": ({"prompt": "a", "echo": True}, "unsupported_parameter", "echo"),
     "log probabilities": ({"prompt": "a", "logprobs": 3}, "unsupported_parameter", "logprobs"),
+    "options of no stream": ({"prompt": "a", "stream_options": {}}, "invalid_value", "stream_options"),
     "the best of two": ({"prompt": "a", "best_of": 2}, "unsupported_parameter", "best_of"),
 }
 
