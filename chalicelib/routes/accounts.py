@@ -122,7 +122,7 @@ class Accounts:
         """Return the account. Raises `ServiceError`; `route` says for which models the route is."""
         key = self._own_keys.sent(request, caller)
         if key is None:
-            served = chosen(self._served, request, caller, request.header("rolecall-connection"))
+            served = chosen(self._served, request, caller)
             return RoleAccount(self._sessions, self._models, served)
         request.notes["provider"] = key.provider
         if key.provider != "bedrock":

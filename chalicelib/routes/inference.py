@@ -49,7 +49,7 @@ class ChatRoutes:
             return own_key.chat(*own, request, system_prompt=prompt, most_seconds=most)
         body = _chat_of(request)
         bare = bare_model(body.model, "bedrock")
-        served = chosen(self._served, request, caller, request.header("rolecall-connection"))
+        served = chosen(self._served, request, caller)
         return self._chat.answer(body, self._models.named(bare, served), served, request)
 
     def assembled(self, request: Request, _: Caller) -> Reply[AssembledChat]:

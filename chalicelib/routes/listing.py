@@ -105,7 +105,7 @@ class ModelRoutes:
         return Reply({"data": [availability_row(row) for row in rows]})
 
     def _choose(self, request: Request, caller: Caller) -> Served:
-        return chosen(self._served, request, caller, request.header("rolecall-connection"))
+        return chosen(self._served, request, caller)
 
 
 def _age(request: Request) -> float:

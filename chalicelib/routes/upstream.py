@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.errors import ServiceError
+from chalicelib.routes.credential import CONNECTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,12 +25,19 @@ PING_SECONDS: Final = 15.0
 """Silence after which a stream says something, so that nothing on the way takes its connection for dead."""
 
 
-def chosen(connections: ServedConnections, request: Request, caller: Caller, connection_id: str | None) -> Served:
+def chosen(connections: ServedConnections, request: Request, caller: Caller, in_path: str | None = None) -> Served:
     """Return what a request is answered with, and note for the log which connection that is.
 
-    `connection_id` None is the tenant's only one. Raises `ServiceError`.
+    It is that of the path, `in_path`, or that of the header; without either the tenant's only one. Raises
+    `ServiceError`, whose `param` is where the caller has named it.
     """
-    served = connections.choose(caller.tenant, connection_id)
+    param, named = (CONNECTION, request.header(CONNECTION.lower())) if in_path is None else ("connection_id", in_path)
+    try:
+        served = connections.choose(caller.tenant, named)
+    except ServiceError as error:
+        if error.param in {CONNECTION, "connection_id"}:
+            error.param = param
+        raise
     request.notes["connection"] = str(served.connection.id)
     return served
 

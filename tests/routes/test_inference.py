@@ -250,7 +250,22 @@ def test_of_several_connections_one_must_be_named(world: World) -> None:
     assert counts[0] == 1 < counts[1]
     for other in (theirs["id"], "conn-" + "a" * 20, "nonsense", ""):
         answer = api.call("POST", "/v1/chat/completions", CHAT, headers={"Rolecall-Connection": other})
-        assert (answer.status, answer.error["code"]) == (404, "connection_not_found")
+        assert (answer.status, answer.error["code"], answer.error["param"]) == (
+            404, "connection_not_found", "Rolecall-Connection",
+        )  # fmt: skip
+        in_path = api.get(f"/v1/connections/{other or 'x'}/models")
+        assert (in_path.status, in_path.error["param"]) == (404, "connection_id")
+
+
+def test_a_connection_that_is_not_served_is_named_as_the_caller_named_it(world: World) -> None:
+    """By the header or in the path: a `param` that the request does not hold helps nobody."""
+    api = Api(world.gateway.url, world.issuer.token("inference-pending"))
+    made = api.post("/v1/connections", {"name": "x", "region": "us-east-1"}).json["id"]
+    by_header = api.call("POST", "/v1/chat/completions", CHAT, headers={"Rolecall-Connection": made})
+    in_path = api.get(f"/v1/connections/{made}/models")
+
+    assert (by_header.error["code"], by_header.error["param"]) == ("connection_not_active", "Rolecall-Connection")
+    assert (in_path.error["code"], in_path.error["param"]) == ("connection_not_active", "connection_id")
 
 
 def test_no_call_looks_through_connections_without_end(world: World) -> None:
