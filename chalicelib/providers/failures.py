@@ -10,6 +10,7 @@ from chalicelib.bedrock.failures import Unreachable, parse_retry_after
 from chalicelib.bedrock.signing import LEFT_OUT
 from chalicelib.errors import UpstreamRefusal
 from chalicelib.providers.base import KeyCheck
+from chalicelib.providers.foreign import rows, text
 from chalicelib.providers.meanings import Meaning, meaning_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _REQUEST_ID: Final = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id")
 _LIKE_A_KEY: Final = re.compile(r"(?<!\S)\S*\*{2,}\S*|(?:sk-|AIza|AQ\.|AKIA|ASIA|ABSK|bedrock-api-key-)\S+", re.ASCII)
 """Providers repeat keys with stars in their middle; what is left of them is still a part of a secret."""
+_DELAY: Final = re.compile(r"([0-9]{1,4})(\.[0-9]{1,9})?s", re.ASCII)
 NAMES: Final = {
     "openai": "OpenAI",
     "anthropic": "Anthropic",
@@ -108,12 +110,9 @@ def read_error(
         body = {"message": body}
     fields: Mapping[str, Any] = body if isinstance(body, dict) else {}
     codes = {str(fields[name]) for name in ("code", "type", "status") if isinstance(fields.get(name), (str, int))}
-    details = fields.get("details")
-    codes |= {
-        str(detail["reason"])
-        for detail in (details if isinstance(details, list) else ())
-        if isinstance(detail, dict) and isinstance(detail.get("reason"), str)
-    }
+    details = rows(fields, "details")
+    codes |= {text(detail, "reason") for detail in details} - {""}
+    codes |= {"PER_DAY" for detail in details for broken in rows(detail, "violations") if _is_of_a_day(broken)}
     message, param = fields.get("message"), fields.get("param")
     return ProviderError(
         provider,
@@ -121,15 +120,26 @@ def read_error(
         frozenset(codes),
         clean(message) if isinstance(message, str) else "",
         request_id=request_id,
-        retry_after=retry_after,
+        retry_after=_retry_after(details) if retry_after is None else retry_after,
         param=clean(param)[:100] if isinstance(param, str) else None,
     )
 
 
-def clean(text: str) -> str:
+def _retry_after(details: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the seconds of a google.rpc.RetryInfo, rounded up: Google says them there and in no header."""
+    found = (_DELAY.fullmatch(text(detail, "retryDelay")) for detail in details)
+    return next((int(delay[1]) + bool(delay[2]) for delay in found if delay is not None), None)
+
+
+def _is_of_a_day(violation: Mapping[str, Any]) -> bool:
+    """Whether a google.rpc.QuotaFailure is of a day's quota, as GenerateRequestsPerDayPerProjectPerModel is."""
+    return "PerDay" in text(violation, "quotaId")
+
+
+def clean(said: str) -> str:
     """Return foreign text for a message: bounded, printable, and without anything that looks like a part of a key."""
     # Cut first: to look for stars in one word of 40,000 letters, repeated out of what a caller sent, took five seconds.
-    printable = "".join(character if character.isprintable() else " " for character in text[:_LOOKED_AT])
+    printable = "".join(character if character.isprintable() else " " for character in said[:_LOOKED_AT])
     return _LIKE_A_KEY.sub(LEFT_OUT, printable)[:_LONGEST_TEXT]
 
 

@@ -104,6 +104,18 @@ ROWS: Final = (
     Row("google", (400,), "FAILED_PRECONDITION", "location", _PERMISSION),
     Row("google", (429,), "", "credits are depleted|limit: 0", _NO_CREDIT),
     Row(
+        "google",
+        (429,),
+        "PER_DAY",
+        "",
+        Meaning(
+            "insufficient_quota",
+            "limited",
+            "The key's project has used up its quota of this day.",
+            "Wait until midnight (Pacific time), or raise the quota in the project's billing settings.",
+        ),
+    ),
+    Row(
         "azure",
         (401,),
         "",

@@ -85,9 +85,13 @@ class OpenAi:
     def models(self) -> Sequence[ProviderModel]:
         """Return the models that hold a plain chat."""
         try:
-            return self._listed(time.monotonic() + _LIST_SECONDS)[0]
+            models, problem = self._listed(time.monotonic() + _LIST_SECONDS)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
+        if problem is not None:
+            # An empty list would say that there is nothing to call.
+            raise problem
+        return models
 
     def chat(self, question: Question) -> Chat:
         """Pass a chat on, and its answer back."""
@@ -126,7 +130,17 @@ class OpenAi:
         kept = {name: value for name, value in body.items() if name in _PASSED}
         dropped = tuple(name for name in body if name not in _PASSED and name not in _NOT_PASSED)
         before = [{"role": "system", "content": text} for text in question.preamble]
-        return model, {**kept, "model": model, "messages": [*before, *body["messages"]]}, dropped
+        messages = [self._as_read(message) for message in body["messages"]]
+        return model, {**kept, "model": model, "messages": [*before, *messages]}, dropped
+
+    def _as_read(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a message under the role that the provider reads it by.
+
+        `developer` is OpenAI's newer word for `system`: this version of Azure's API refuses it, and Gemini knows none
+        (github.com/run-llama/llama_index/issues/17748, github.com/microsoft/semantic-kernel/issues/13871).
+        """
+        developers = self._provider != "openai" and message.get("role") == "developer"
+        return {**message, "role": "system"} if developers else message
 
     def _callable(self, model: str) -> str:
         """Return the model's name as it is sent, if it may be called."""
@@ -159,7 +173,10 @@ class OpenAi:
             return self._surface.read(document, self._rule), None
         try:
             deployed = self._get("list deployments", AZURE_DEPLOYMENTS, end).document
-        except (ProviderError, Unreachable):
+        except (ProviderError, Unreachable) as failure:
+            refusal = explain(failure)
+            if refusal.should_retry:
+                return [], refusal
             return [], ServiceError(
                 "deployments_not_listed",
                 "The key is good, but a resource's deployments can't be listed with a key alone.",

@@ -124,6 +124,28 @@ def test_a_key_whose_deployments_cannot_be_listed_is_good_all_the_same(
     assert document["finding"]["code"] == "deployments_not_listed"
 
 
+def test_deployments_that_cannot_be_listed_are_not_none(start: Start, serving: Callable[[FarSide], Api]) -> None:
+    """An empty list would say that there is nothing to call, and a 404 that a deployment is not there."""
+    listed, gone = _json({"data": []}), _json({"error": {"code": "404"}}, 404)
+    api = serving(start(listed, gone, listed, gone))
+    for path in ("/v1/models", "/v1/models/azure/team-chat"):
+        answer = api.call("GET", path, headers=_headers("azure"))
+        assert (answer.status, answer.error["code"]) == (404, "deployments_not_listed")
+        assert "Type the name" in answer.error["fix"]
+
+
+def test_a_list_of_deployments_that_azure_is_too_busy_for_is_not_gone(
+    start: Start, serving: Callable[[FarSide], Api]
+) -> None:
+    """Then names need not be typed: asking again is enough."""
+    busy = _json({"error": {"code": "503", "message": "Busy."}}, 503)
+    answer = serving(start(_json({"data": []}), busy)).call("GET", "/v1/models", headers=_headers("azure"))
+
+    assert (answer.status, answer.error["code"], answer.headers["X-Should-Retry"]) == (
+        503, "service_unavailable", "true",
+    )  # fmt: skip
+
+
 def test_a_key_without_models_is_valid(start: Start, serving: Callable[[FarSide], Api]) -> None:
     """The list proves the key; there is nothing to ask a token of."""
     far = start(_json({"data": [], "has_more": False}))

@@ -356,6 +356,19 @@ def test_half_a_character_is_passed_on_as_it_came(world: World, start: Start, el
     assert whole.json["choices"][0]["message"]["content"] == PUPPY[0]
 
 
+@pytest.mark.parametrize(("provider", "role"), [("openai", "developer"), ("google", "system"), ("azure", "system")])
+def test_a_developers_message_goes_by_the_name_that_is_known(world: World, api: Api, provider: str, role: str) -> None:
+    """OpenAI's newer word for the system's messages is refused by others, though they know the thing."""
+    fake = getattr(world.providers, provider)
+    fake.forget()
+    messages = [{"role": "developer", "content": "Be brief."}, *MESSAGES]
+    answer = _chat(api, of_provider(world, provider), model=MODELS[provider], messages=messages)
+    [call] = fake.calls()
+
+    assert answer.status == 200
+    assert call["body"]["messages"] == [{"role": role, "content": "Be brief."}, *MESSAGES]
+
+
 def test_json_mode_is_asked_of_anthropic_in_words(world: World, api: Api) -> None:
     """Its API has no such mode: the instruction stands after the system's own."""
     world.providers.anthropic.forget()

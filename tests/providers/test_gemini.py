@@ -10,6 +10,8 @@ import pytest
 
 from chalicelib.errors import ServiceError
 from chalicelib.providers import gemini
+from chalicelib.providers.failures import error_of, explain
+from chalicelib.providers.outgoing import Received
 from tests.bedrock.far_side import Step
 from tests.own_keys import of_provider
 
@@ -105,6 +107,34 @@ def test_several_calls_of_a_stream_are_counted(stream: list[list[dict[str, Any]]
 
     assert [json.loads(text)["city"] for _, text in sorted(joined.items())] == ["Bern", "Rome"]
     assert last["finish_reason"] == "tool_calls"
+
+
+def _quota(quota: str, delay: str | None = "36.5s") -> Received:
+    """Return Google's 429, as its OpenAI surface has it."""
+    violation = {"quotaMetric": f"{HOST}/generate_content_free_tier_requests", "quotaId": quota, "quotaValue": "20"}
+    details: list[Any] = [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]}]
+    if delay is not None:
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    error = {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED"}
+    return Received(429, {}, json.dumps([{"error": {**error, "details": details}}]).encode())
+
+
+PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"
+QUOTAS = {
+    "of a minute": (_quota(PER_MINUTE), "rate_limit_exceeded", 37, True),
+    "of a minute, in whole seconds": (_quota(PER_MINUTE, "9s"), "rate_limit_exceeded", 9, True),
+    "of a minute, for who knows how long": (_quota(PER_MINUTE, None), "rate_limit_exceeded", 5, True),
+    "of a minute, for no time that anybody has": (_quota(PER_MINUTE, "99999999999s"), "rate_limit_exceeded", 5, True),
+    "of a day": (_quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), "insufficient_quota", 37, False),
+}
+
+
+@pytest.mark.parametrize(("received", "code", "seconds", "again"), QUOTAS.values(), ids=QUOTAS)
+def test_google_says_in_details_how_long_to_wait(received: Received, code: str, seconds: int, again: bool) -> None:
+    """In no header; and a quota of a day is none that a client should wait for."""
+    told = explain(error_of("google", received, "AIzaX"))
+
+    assert (told.code, told.retry_after, told.should_retry) == (code, seconds, again)
 
 
 @pytest.fixture
