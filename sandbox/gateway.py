@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from chalicelib.errors import ServiceError
-from chalicelib.routes.codes import CODES, envelope
+from chalicelib.routes.codes import CODES, NO_ROUTE, envelope
 from sandbox.loopback import LoopbackServer, QuietHandler
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ class LocalGateway(LoopbackServer):
         path = environ["RAW_URI"].partition("?")[0]
         found = self._routes.match(environ["REQUEST_METHOD"], path)
         if found is None:
-            return self._refuse(start_response, request_id, "unknown_route", "There is no such route.")
+            return self._refuse(start_response, request_id, NO_ROUTE)
         body = _body(environ)
         if body is None:
-            message = "API Gateway takes 10 MB in one request."
-            return self._refuse(start_response, request_id, "body_too_large", message)
+            error = ServiceError("body_too_large", "API Gateway takes 10 MB in one request.", fix="Send less.")
+            return self._refuse(start_response, request_id, error)
         event = _event(environ, path, *found, body, request_id)
         answer = self._app(event, LocalContext(request_id))
         headers = list((answer.get("headers") or {}).items())
@@ -78,11 +78,11 @@ class LocalGateway(LoopbackServer):
             return [base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()]
         return _Chunks(content)
 
-    def _refuse(self, start_response: StartResponse, request_id: str, code: str, message: str) -> list[bytes]:
+    def _refuse(self, start_response: StartResponse, request_id: str, error: ServiceError) -> list[bytes]:
         """Answer what Lambda never sees, as the deployed API's gateway responses do (tools/gateway_responses.py)."""
-        body = json.dumps(envelope(ServiceError(code, message), request_id)).encode()
+        body = json.dumps(envelope(error, request_id)).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        start_response(_status(CODES[code].status), [*headers, ("X-Request-Id", request_id), *self._cors])
+        start_response(_status(CODES[error.code].status), [*headers, ("X-Request-Id", request_id), *self._cors])
         return [body]
 
 

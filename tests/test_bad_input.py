@@ -296,6 +296,15 @@ def test_odd_paths_and_queries_are_refused(api: Api, path: str, status: int, cod
     assert (answer.status, answer.error["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("path", ["/models", "/chat/completions", "/v1/v1/messages"])
+def test_a_base_address_that_is_wrong_is_told_what_is_right(api: Api, path: str) -> None:
+    """Half of the clients want /v1 in it and half do not, and a bare 404 sends people to look for another fault."""
+    answer = api.get(path)
+
+    assert (answer.status, answer.error["code"]) == (404, "unknown_route")
+    assert "base address that ends in /v1" in answer.error["fix"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -16,7 +16,7 @@ from chalicelib.chat import ChatRequest
 from chalicelib.onboarding.checks import CHECKS
 from chalicelib.routes import create_app
 from chalicelib.routes.auth import Authenticator
-from chalicelib.routes.boundary import Boundary
+from chalicelib.routes.boundary import EXPOSED_HEADERS, Boundary
 from chalicelib.routes.codes import CODES
 from chalicelib.routes.exchange import Reply
 from tests.contract import PATH, Contract, NotInContractError, contract
@@ -27,6 +27,7 @@ from tools.openapi.advice import WHAT_TO_DO
 from tools.openapi.document import UndescribedRouteError, build
 from tools.openapi.examples import Examples
 from tools.openapi.operations import LEFT_OUT, OPERATIONS
+from tools.openapi.parameters import ANSWER_HEADERS
 from tools.openapi.served import answer_of, routes
 
 if TYPE_CHECKING:
@@ -287,3 +288,11 @@ def test_the_document_is_served_without_a_token(world: World) -> None:
     assert answer.text == PATH.read_text(encoding="utf-8")
     again = api.call("GET", "/openapi.json", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status, again.text) == (304, "")
+
+
+def test_a_page_may_read_every_header_that_an_answer_has() -> None:
+    """From another origin browsers hide all that are not named to them, whatever the document says of them."""
+    exposed = {name.strip() for name in EXPOSED_HEADERS.split(",")}
+
+    # Names the file of a download, which the browser itself reads.
+    assert set(ANSWER_HEADERS) - exposed == {"Content-Disposition"}

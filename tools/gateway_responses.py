@@ -11,9 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from chalicelib.errors import ServiceError
 from chalicelib.routes.boundary import EXPOSED_HEADERS
-from chalicelib.routes.codes import CODES, envelope
-
-NO_ROUTE: Final = ServiceError("unknown_route", "There is no such route.")
+from chalicelib.routes.codes import CODES, NO_ROUTE, envelope
 
 
 class Own(NamedTuple):

@@ -36,7 +36,7 @@ log = logging.getLogger("rolecall")
 
 EXPOSED_HEADERS: Final = (
     "X-Request-Id, Request-Id, Retry-After, X-Should-Retry, Rolecall-AWS-Request-Id, Rolecall-Provider-Request-Id,"
-    " ETag, Rolecall-Ignored-Fields"
+    " ETag, Rolecall-Ignored-Fields, Rolecall-Credential"
 )
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 

@@ -6,10 +6,9 @@ code: every code that is raised stands here, and every row is raised somewhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-if TYPE_CHECKING:
-    from chalicelib.errors import ServiceError
+from chalicelib.errors import ServiceError
 
 _INVALID = "invalid_request_error"
 _AUTHENTICATION = "authentication_error"
@@ -149,6 +148,14 @@ CODES: Final[dict[str, Row]] = {
     "storage_unavailable": Row(503, _API, "The service's storage can't be reached."),
     UNEXPECTED: Row(500, _API, "Something went wrong on our side."),
 }
+
+
+NO_ROUTE: Final = ServiceError(
+    "unknown_route",
+    "There is no such route.",
+    fix="/docs lists the routes. OpenAI's clients want a base address that ends in /v1, Anthropic's one without it.",
+)
+"""What is said of a path that leads nowhere: by API Gateway when deployed, by the local server in its place."""
 
 
 def envelope(error: ServiceError, request_id: str) -> dict[str, object]:

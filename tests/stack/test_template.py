@@ -217,6 +217,7 @@ def test_unknown_routes_and_limits_of_the_gateway_have_their_codes() -> None:
     codes = {kind: (own.status, own.error.code) for kind, own in gateway_responses.RESPONSES.items()}
 
     assert codes["MISSING_AUTHENTICATION_TOKEN"] == (404, "unknown_route")
+    assert "/v1" in (gateway_responses.RESPONSES["MISSING_AUTHENTICATION_TOKEN"].error.fix or "")
     assert codes["REQUEST_TOO_LARGE"] == (413, "body_too_large")
     assert codes["THROTTLED"] == (429, "too_many_requests")
     assert codes["INTEGRATION_TIMEOUT"] == (504, "request_timeout")
