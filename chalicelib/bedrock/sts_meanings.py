@@ -47,7 +47,9 @@ STS_ROWS: Final = (
         Meaning(
             "assume_role_denied",
             "customer",
-            "Check that the role exists and that its trust policy is the one of this connection, then verify again.",
+            "Check that the role exists and that its trust policy is this connection's, as GET"
+            " /v1/connections/{id}/documents/trust-policy.json has it, then verify again; a role that was just made may"
+            " take minutes to be known.",
         ),
         "sts",
     ),
