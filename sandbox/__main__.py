@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-import threading
 from textwrap import indent
 from typing import TYPE_CHECKING
 
+from sandbox.interrupt import Interrupt
 from sandbox.world import OTHER_TENANT, TENANT, World
 
 if TYPE_CHECKING:
@@ -27,12 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--aws-port", type=int, default=8001, help="where the local AWS listens (8001; 0 for any)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready, for programs")
     options = parser.parse_args(arguments)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    interrupt = Interrupt()
     with World(port=options.port, aws_port=options.aws_port) as world:
         print(json.dumps(world.description()) if options.json else _invitation(world), flush=True)
-        ended.wait()
+        interrupt.wait()
     return 0
 
 

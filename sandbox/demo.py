@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import textwrap
-import threading
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from sandbox.interrupt import Interrupt
 from sandbox.terminal import Terminal
 from sandbox.world import REGION, TENANT, World
 
@@ -220,15 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         terminal.block(f"export URL={world.gateway.url} TOKEN={world.issuer.token(TENANT)}")
         terminal.block(world.exports())
         terminal.block('curl -s $URL/v1/connections -H "Authorization: Bearer $TOKEN"')
-        _wait_for_interrupt()
+        Interrupt().wait()
     return 0
-
-
-def _wait_for_interrupt() -> None:
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager
@@ -274,3 +275,14 @@ def test_the_service_ends_well(world: World, tmp_path: Path) -> None:
         Caller(deployed.gateway.url, world.issuer.token("end")).get("/v1/connections")
 
         assert deployed.fleet.close() == [0]
+
+
+def test_an_app_without_settings_is_told_what_it_lacks() -> None:
+    """Whoever tries the program first sees that, and what to do, instead of frames."""
+    program = [sys.executable, "-m", "tools.lambda_emulator", "--port", "0"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=100, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "TABLE_NAME is not set." in done.stderr
+    assert "--sandbox" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -24,10 +24,11 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tools.lambda_emulator import package
-from tools.lambda_emulator.api import from_app, from_template
+from tools.lambda_emulator.api import CannotLoadError, from_app, from_template
 from tools.lambda_emulator.fleet import Fleet
 from tools.lambda_emulator.gateway import Gateway
 from tools.lambda_emulator.process import Function
@@ -90,14 +91,19 @@ def main() -> int:
             shell = f"token: {world.issuer.token(TENANT)}\nthe customer's administrator:\n{world.exports()}"
             given = package.put_on_sandbox(root, world)
             function = dataclasses.replace(function, handler="sandboxed.app", environ={**given, **function.environ})
-        api = from_app(function) if arguments.template is None else from_template(arguments.template)
+        try:
+            api = from_app(function) if arguments.template is None else from_template(arguments.template)
+        except CannotLoadError as error:
+            sys.exit(f"{error}\n\n--env NAME=VALUE gives it settings; --sandbox gives it all of them, and a local AWS.")
         fleet = stack.enter_context(Fleet(function, arguments.processes))
         gateway = stack.enter_context(Gateway(fleet, api, arguments.port))
         print(gateway.url, flush=True)
         if shell:
             print(shell, flush=True)
         try:
-            signal.pause()
+            # A signal that another thread is given wakes no longer wait of this one.
+            while True:
+                time.sleep(0.5)
         except KeyboardInterrupt:
             print()
     return 0

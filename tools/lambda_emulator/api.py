@@ -166,8 +166,19 @@ def _route(operation: Mapping[str, Any]) -> Route:
     return Route(streamed, milliseconds / 1000 if isinstance(milliseconds, int) else default)
 
 
+class CannotLoadError(Exception):
+    """The app can't be loaded. Its text ends with what the app says of that: settings that it lacks, most often."""
+
+    def __init__(self, handler: str, written: str) -> None:
+        # The frames are those of whoever wrote the app; what went wrong stands behind the last of them.
+        lines = written.rstrip().split("\n")
+        frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
+        said = [line for line in lines[frames[-1] + 1 if frames else 0 :] if not line.startswith("    ")]
+        super().__init__(f"{handler} can't be loaded: " + "\n".join(said))
+
+
 def from_app(function: Function) -> Api:
-    """Ask the app in a package for its routes. Raises RuntimeError with what it wrote when it can't be loaded."""
+    """Ask the app in a package for its routes. Raises `CannotLoadError` when it can't be loaded."""
     done = subprocess.run(  # noqa: S603  the package that is asked about
         [function.python, "-c", _EXPORT, function.handler],
         cwd=function.root,
@@ -177,7 +188,7 @@ def from_app(function: Function) -> Api:
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"{function.handler} in {function.root} can't be loaded:\n{done.stderr}")
+        raise CannotLoadError(function.handler, done.stderr)
     told = json.loads(done.stdout.splitlines()[-1])
     streams = {(method, path) for method, path in told["streams"]}
     return Api(
