@@ -133,7 +133,7 @@ def test_a_stream_that_nobody_fetches_ends_with_its_time(stream: Callable[..., E
     events = stream(CHUNKED, itertools.repeat(large, 5000), seconds=2.0)
     events.first()
     [reader] = {thread for thread in threading.enumerate() if thread.name == "event-stream"} - before
-    reader.join(15)
+    reader.join(60)
 
     assert not reader.is_alive()
 

@@ -94,11 +94,11 @@ def sessions(clock: Clock, sts: FarSts) -> Sessions:
 
 
 def _wait_until(done: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(3000):
         if done():
             return
         time.sleep(0.01)
-    raise AssertionError("it did not happen within five seconds")
+    raise AssertionError("it did not happen within half a minute")
 
 
 def test_a_session_is_fetched_once_for_its_life(sessions: Sessions, sts: FarSts, clock: Clock) -> None:
@@ -115,7 +115,7 @@ def test_a_refresh_delays_nobody(sessions: Sessions, sts: FarSts, clock: Clock) 
     sessions.credentials(GRANT)
     clock.pass_time(minutes=51)
     gate = threading.Event()
-    sts.before_answer = lambda: gate.wait(5)
+    sts.before_answer = lambda: gate.wait(20)
 
     assert [sessions.credentials(GRANT).access_key for _ in range(20)] == ["ASIA1"] * 20
     gate.set()
@@ -205,7 +205,7 @@ def test_threads_share_one_assume_role(sessions: Sessions, sts: FarSts) -> None:
 def test_another_roles_hanging_call_holds_nobody_up(sessions: Sessions, sts: FarSts) -> None:
     """One tenant whose STS call hangs does not stand in another's way."""
     gate = threading.Event()
-    sts.before_answer = lambda: gate.wait(5) if sts.calls[-1]["ExternalId"] == "rolecall-slow" else None
+    sts.before_answer = lambda: gate.wait(20) if sts.calls[-1]["ExternalId"] == "rolecall-slow" else None
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(sessions.credentials, replace(GRANT, external_id="rolecall-slow"))
         _wait_until(lambda: len(sts.calls) == 1)
@@ -254,7 +254,7 @@ def test_forgetting_a_connection_drops_sessions_and_refusals(sessions: Sessions,
 def test_an_answer_that_comes_after_forgetting_is_used_by_nobody_else(sessions: Sessions, sts: FarSts) -> None:
     """An AssumeRole under way when a connection is dropped does not bring its session back."""
     gate = threading.Event()
-    sts.before_answer = lambda: gate.wait(5)
+    sts.before_answer = lambda: gate.wait(20)
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(sessions.credentials, GRANT)
         _wait_until(lambda: len(sts.calls) == 1)

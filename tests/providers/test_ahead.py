@@ -28,7 +28,7 @@ class _Far:
     def _chunks(self) -> Generator[dict[str, Any], None, None]:
         try:
             yield {"n": 1}
-            self.go_on.wait(20)
+            self.go_on.wait(60)
             if self._failure is not None:
                 raise self._failure
             yield {"n": 2}
@@ -76,7 +76,7 @@ def test_whoever_goes_away_ends_the_call() -> None:
     ahead.first()
     ahead.close()
 
-    assert far.ended.wait(5)
+    assert far.ended.wait(60)
 
 
 def test_a_slow_client_does_not_fill_the_memory() -> None:
@@ -99,7 +99,7 @@ def test_a_slow_client_does_not_fill_the_memory() -> None:
     ahead.close()
 
     assert reached < 100
-    assert ended.wait(5)
+    assert ended.wait(60)
 
 
 def test_an_answer_that_nobody_fetches_ends_by_itself() -> None:
@@ -116,7 +116,7 @@ def test_an_answer_that_nobody_fetches_ends_by_itself() -> None:
     ahead = ReadAhead(ChatStream(chunks(), lambda: None), seconds=0.2)
     ahead.first()
 
-    assert ended.wait(10)
+    assert ended.wait(60)
     with pytest.raises(ServiceError) as told:
         list(ahead.within(0.05))
     assert told.value.code == "upstream_timeout"

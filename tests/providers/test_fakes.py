@@ -215,7 +215,7 @@ def test_the_record_of_calls_shows_kinds_of_keys_and_no_key(fakes: Providers) ->
     """What tests ask, anyone may ask over HTTP."""
     with _openai(fakes, "down") as client, pytest.raises(openai.InternalServerError):
         client.models.list()
-    with urllib.request.urlopen(f"{fakes.openai.url}/_sandbox/calls", timeout=5) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{fakes.openai.url}/_sandbox/calls", timeout=60) as answer:  # noqa: S310
         text = answer.read().decode()
 
     assert json.loads(text)[-1] | {"body": None} == {

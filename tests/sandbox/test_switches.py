@@ -156,7 +156,7 @@ def test_a_cut_connection_is_reset(aws: Aws) -> None:
         sts.get_caller_identity()
 
     fault(aws, "sts", "GetCallerIdentity", "cut")
-    with socket.create_connection(("127.0.0.1", int(urlsplit(aws.url).port or 0)), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", int(urlsplit(aws.url).port or 0)), timeout=60) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
         connection.sendall(raw[0])
         with pytest.raises(ConnectionResetError):

@@ -111,7 +111,7 @@ def far(runnable: Package, tmp_path: Path) -> Iterator[Far]:
         yield Far(program.stdout.readline().strip(), folder, tmp_path / "prod.env")
     finally:
         program.stdin.close()
-        program.wait(20)
+        program.wait(60)
         program.stdout.close()
 
 
