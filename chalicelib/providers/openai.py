@@ -122,16 +122,21 @@ class OpenAi:
         """Return model, body and the names of fields that OpenAI's API does not have. Raises `ServiceError`."""
         body = question.body
         model = self._callable(question.model)
+        passed = (_PASSED | {"reasoning_effort"} if self._surface.efforts else _PASSED) - self._surface.lacks
         for name, neutral in _NOT_PASSED.items():
-            if body.get(name) not in neutral:
+            if name not in passed and body.get(name) not in neutral:
                 raise ServiceError(
                     "unsupported_parameter", f"{name} is not supported here.", param=name, fix=f"Leave {name} out."
                 )
-        kept = {name: value for name, value in body.items() if name in _PASSED}
-        dropped = tuple(name for name in body if name not in _PASSED and name not in _NOT_PASSED)
+        kept = {name: value for name, value in body.items() if name in passed}
+        dropped = [name for name in body if name not in passed and name not in _NOT_PASSED]
+        if "max_completion_tokens" in dropped:
+            # The limit's older name, which LangChain never sends.
+            dropped.remove("max_completion_tokens")
+            kept["max_tokens"] = body["max_completion_tokens"] or body.get("max_tokens")
         before = [{"role": "system", "content": text} for text in question.preamble]
         messages = [self._as_read(message) for message in body["messages"]]
-        return model, {**kept, "model": model, "messages": [*before, *messages]}, dropped
+        return model, {**kept, "model": model, "messages": [*before, *messages]}, tuple(dropped)
 
     def _as_read(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a message under the role that the provider reads it by.

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 AZURE_API: Final = "2024-10-21"
+_NOT_IN_AZURE: Final = frozenset(
+    {
+        "max_completion_tokens", "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention",
+        "safety_identifier", "service_tier", "store", "verbosity",
+    }
+)  # fmt: skip
+"""Azure's published specification of that version, whose service says "Unrecognized request argument supplied" to what
+it has not (github.com/openai/openai-python/issues/1724). `stream_options` it lacks as well, and is taken
+(github.com/griptape-ai/griptape/issues/1640)."""
 AZURE_DEPLOYMENTS: Final = "/openai/deployments?api-version=2023-03-15-preview"
 
 
@@ -39,6 +48,10 @@ class Surface:
     embeddings_path: str
     read: Callable[[object, ModelRule], list[ProviderModel]]
     probes: tuple[str, ...] = ()
+    lacks: frozenset[str] = frozenset()
+    """Fields of OpenAI's chat that this one refuses as unknown."""
+    efforts: bool = False
+    """Whether models that may be called here can be told how much to think."""
 
     def path_of_chat(self, model: str) -> str:
         """Return the path of a chat with a model or deployment."""
@@ -120,6 +133,7 @@ SURFACES: Final = {
         embeddings_path="/v1beta/openai/embeddings",
         read=_of_google,
         probes=("flash-lite", "flash"),
+        efforts=True,
     ),
     "azure": Surface(
         host=None,
@@ -129,5 +143,6 @@ SURFACES: Final = {
         chat_header="api-key",
         embeddings_path=f"/openai/deployments/{{model}}/embeddings?api-version={AZURE_API}",
         read=lambda _, __: [],
+        lacks=_NOT_IN_AZURE,
     ),
 }

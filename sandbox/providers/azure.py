@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _VERSION: Final = "api-version=2024-10-21"
+_UNKNOWN: Final = frozenset(
+    {
+        "max_completion_tokens", "metadata", "prediction", "prompt_cache_key", "prompt_cache_retention",
+        "safety_identifier", "service_tier", "store", "verbosity",
+    }
+)  # fmt: skip
+"""Fields of OpenAI's that this version has not, by its published specification."""
 _DEPLOYMENTS_VERSION: Final = "api-version=2023-03-15-preview"
 _DEPLOYED: Final = {"team-chat": "gpt-4o", "cheap": "gpt-4o-mini", "vectors": "text-embedding-3-small"}
 _BASE: Final = {"gpt-4o-2024-08-06": True, "gpt-4o-mini-2024-07-18": True, "text-embedding-3-small-1": False}
@@ -81,7 +88,7 @@ class FakeAzure(FakeProvider):
             # Azure bills afterwards: what an account can lack is quota.
             return _limited()
         try:
-            body = check(asked.document)
+            body = check(asked.document, lacks=_UNKNOWN)
         except BadChatError as bad:
             return Told(400, bad.body)
         model = _DEPLOYED[deployment]

@@ -32,12 +32,12 @@ class BadChatError(Exception):
         self.body = {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
 
 
-def check(body: object) -> dict[str, Any]:
-    """Return a chat's body, or raise `BadChatError` in OpenAI's words."""
+def check(body: object, *, lacks: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return a chat's body, or raise `BadChatError` in OpenAI's words. `lacks` are fields that are not known here."""
     if not isinstance(body, dict):
         raise BadChatError("We could not parse the JSON body of your request.", None, None)
     for name in body:
-        if name not in _FIELDS:
+        if name not in _FIELDS or name in lacks:
             raise BadChatError(f"Unrecognized request argument supplied: {name}", None, None)
     if not isinstance(body.get("messages"), list) or not body["messages"]:
         raise BadChatError("Missing required parameter: 'messages'.", "missing_required_parameter", "messages")

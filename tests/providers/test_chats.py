@@ -356,6 +356,28 @@ def test_half_a_character_is_passed_on_as_it_came(world: World, start: Start, el
     assert whole.json["choices"][0]["message"]["content"] == PUPPY[0]
 
 
+def test_azure_is_sent_what_its_version_knows(world: World, api: Api) -> None:
+    """It refuses the rest as unknown, and LangChain has no other name for the limit than the newer one."""
+    fake = world.providers.azure
+    fake.forget()
+    body = {"max_tokens": 7, "max_completion_tokens": 9, "store": False, "metadata": {"a": "b"}, "seed": 1}
+    answer = _chat(api, of_provider(world, "azure"), model="team-chat", **body)
+    [call] = fake.calls()
+
+    assert answer.status == 200, answer.text
+    assert call["body"] == {"model": "team-chat", "messages": MESSAGES, "max_tokens": 9, "seed": 1}
+    assert set(answer.headers["Rolecall-Ignored-Fields"].split(", ")) == {"store", "metadata"}
+
+
+def test_geminis_are_told_how_much_to_think(world: World, api: Api) -> None:
+    """Those that think do it unless they are told not to, at the price of the answer's tokens."""
+    world.providers.google.forget()
+    answer = _chat(api, of_provider(world, "google"), model=MODELS["google"], reasoning_effort="none")
+    [call] = world.providers.google.calls()
+
+    assert (answer.status, call["body"]["reasoning_effort"]) == (200, "none")
+
+
 @pytest.mark.parametrize(("provider", "role"), [("openai", "developer"), ("google", "system"), ("azure", "system")])
 def test_a_developers_message_goes_by_the_name_that_is_known(world: World, api: Api, provider: str, role: str) -> None:
     """OpenAI's newer word for the system's messages is refused by others, though they know the thing."""
