@@ -47,6 +47,14 @@ class Translation:
     extended: bool = False
     """Whether the request asks for more than OpenAI's answer holds: a guardrail's trace, fields of the model."""
 
+    def told(self, refusal: ServiceError) -> ServiceError:
+        """Return AWS's refusal of this body in the request's words: the tool of ours is one that nobody sent."""
+        tools = self.body.get("toolConfig", {}).get("tools", ())
+        if self.answer_tool is not None and len(tools) == 1 and refusal.code == "unsupported_parameter":
+            refusal.param = "response_format"
+            refusal.fix = "Use a model that can be held to a schema, or leave response_format out."
+        return refusal
+
 
 def to_converse(
     request: ChatRequest,

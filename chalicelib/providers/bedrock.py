@@ -127,7 +127,7 @@ class Bedrock:
                 self._signer, self.region, CONVERSE, model=model, body=translation.body, seconds=question.seconds
             )
         except (AwsError, Unreachable) as failure:
-            raise self.told(failure) from failure
+            raise translation.told(self.told(failure)) from failure
         completion = from_converse(
             answer.body,
             completion_id=f"chatcmpl-{answer.request_id}",
@@ -150,7 +150,7 @@ class Bedrock:
                 seconds=question.seconds,
             )
         except (AwsError, Unreachable) as failure:
-            raise self.told(failure) from failure
+            raise translation.told(self.told(failure)) from failure
         options = request.stream_options
         made = Chunks(
             completion_id=f"chatcmpl-{events.request_id}",

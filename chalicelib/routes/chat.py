@@ -76,7 +76,10 @@ class Chat:
         )
         headers = ignored_header([*ignored, *translation.changed])
         asked = _Asked(body, str(model), translation, served, request, headers)
-        return self._streamed(asked) if body.stream else self._whole(asked)
+        try:
+            return self._streamed(asked) if body.stream else self._whole(asked)
+        except ServiceError as refusal:
+            raise translation.told(refusal) from refusal.__cause__
 
     def _known_as(self, model: ModelId, served: Served) -> str:
         """Return the id that tells what the model can do."""

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.far_customer import Api, Onboarding
+from tests.own_keys import of_aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +118,25 @@ def test_an_answer_of_a_form_is_parsed(client: openai.OpenAI) -> None:
     assert isinstance(whole.choices[0].message.parsed, Person)
     assert final.choices[0].message.parsed == whole.choices[0].message.parsed
     assert (whole.choices[0].finish_reason, final.choices[0].finish_reason) == ("stop", "stop")
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("own", [False, True], ids=["by role", "by keys"])
+def test_a_model_that_can_be_held_to_no_form_says_so_of_the_form(
+    world: World, client: openai.OpenAI, own: bool, streams: bool
+) -> None:
+    """What it refuses is a tool, which stands for the answer and which nobody has sent."""
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+    asked: dict[str, Any] = {"model": "us.deepseek.r1-v1:0", "messages": [{"role": "user", "content": "Hi"}]}
+    with_keys = client.with_options(default_headers=of_aws(world)) if own else client
+    create: Any = with_keys.chat.completions.create
+    with pytest.raises(openai.BadRequestError) as refused:
+        create(**asked, response_format=form, stream=streams)
+    with pytest.raises(openai.BadRequestError) as tools:
+        create(**asked, response_format=form, tools=TOOLS, stream=streams)
+
+    assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "response_format")
+    assert tools.value.param is None
 
 
 def test_a_tool_can_be_asked_for_and_forbidden(client: openai.OpenAI) -> None:
