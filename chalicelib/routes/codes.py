@@ -158,10 +158,17 @@ NO_ROUTE: Final = ServiceError(
 """What is said of a path that leads nowhere: by API Gateway when deployed, by the local server in its place."""
 
 
+def said(error: ServiceError) -> str:
+    """Return an error's text with the field that it is of: OpenAI's clients show nothing else when they raise."""
+    if error.param is None or error.param in error.message or CODES[error.code].status not in {400, 422}:
+        return error.message
+    return f"{error.param}: {error.message}"
+
+
 def envelope(error: ServiceError, request_id: str) -> dict[str, object]:
     """Return the body of an error: OpenAI's fields, and `fix` and `whose_fix` where they are known."""
     body: dict[str, object] = {
-        "message": error.message,
+        "message": said(error),
         "type": CODES[error.code].type,
         "code": error.code,
         "param": error.param,

@@ -109,13 +109,13 @@ def _read(document: Mapping[str, object]) -> _Asked:
     model, encoding, size = document["model"], document.get("encoding_format"), document.get("dimensions")
     input_type = document.get("input_type")
     if not isinstance(model, str) or not 0 < len(model) <= _LONGEST_MODEL:
-        raise ServiceError("invalid_type", "model: It must be the id of a model.", param="model")
+        raise ServiceError("invalid_type", "It must be the id of a model.", param="model")
     if encoding not in (None, *_OCTETS):
-        raise ServiceError("invalid_value", "encoding_format: It is float or base64.", param="encoding_format")
+        raise ServiceError("invalid_value", "It is float or base64.", param="encoding_format")
     if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
-        raise ServiceError("invalid_type", "dimensions: It must be a whole number.", param="dimensions")
+        raise ServiceError("invalid_type", "It must be a whole number.", param="dimensions")
     if input_type not in (None, *INPUT_TYPES):
-        raise ServiceError("invalid_value", f"input_type: It is one of {', '.join(INPUT_TYPES)}.", param="input_type")
+        raise ServiceError("invalid_value", f"It is one of {', '.join(INPUT_TYPES)}.", param="input_type")
     ignored = [name for name, value in document.items() if name not in _KNOWN and value is not None]
     return _Asked(model, _texts(document["input"]), encoding or "float", size, input_type, ignored)
 
@@ -123,22 +123,22 @@ def _read(document: Mapping[str, object]) -> _Asked:
 def _texts(given: object) -> list[str]:
     rows = [given] if isinstance(given, str) else given
     if not isinstance(rows, list):
-        raise ServiceError("invalid_type", "input: It must be a text, or a list of texts.", param="input")
+        raise ServiceError("invalid_type", "It must be a text, or a list of texts.", param="input")
     if any(isinstance(row, (int, list)) for row in rows):
         raise ServiceError(
             "unsupported_parameter",
-            "input: Tokens can't be embedded, as they are those of OpenAI's models, and other models have others.",
+            "Tokens can't be embedded: they are those of OpenAI's models, and other models have others.",
             param="input",
             fix="Send texts. LangChain's OpenAIEmbeddings does with check_embedding_ctx_length=False.",
         )
     if not 0 < len(rows) <= _MOST_TEXTS:
-        raise ServiceError("invalid_value", f"input: There must be 1 to {_MOST_TEXTS} texts.", param="input")
+        raise ServiceError("invalid_value", f"There must be 1 to {_MOST_TEXTS} texts.", param="input")
     texts: list[str] = []
     for at, row in enumerate(rows):
         if not isinstance(row, str):
-            raise ServiceError("invalid_type", f"input.{at}: It must be a text.", param=f"input.{at}")
+            raise ServiceError("invalid_type", "It must be a text.", param=f"input.{at}")
         if not row:
-            raise ServiceError("invalid_value", f"input.{at}: An empty text can't be embedded.", param=f"input.{at}")
+            raise ServiceError("invalid_value", "An empty text can't be embedded.", param=f"input.{at}")
         texts.append(row)
     return texts
 
@@ -147,12 +147,12 @@ def _check(asked: _Asked, family: Family) -> None:
     """Raise `invalid_value` for a length that the model does not give, and for more texts than an answer can hold."""
     if asked.dimensions is not None and asked.dimensions not in family.sizes:
         sizes = ", ".join(str(size) for size in family.sizes)
-        raise ServiceError("invalid_value", f"dimensions: The model gives vectors of {sizes}.", param="dimensions")
+        raise ServiceError("invalid_value", f"The model gives vectors of {sizes}.", param="dimensions")
     most = int(_LARGEST_ANSWER / (_OCTETS[asked.encoding] * (asked.dimensions or family.sizes[0])))
     if len(asked.texts) > most:
         raise ServiceError(
             "invalid_value",
-            f"input: The answer would be too large: with this model, length and encoding it holds {most} vectors.",
+            f"The answer would be too large: with this model, length and encoding it holds {most} vectors.",
             param="input",
             fix="Send fewer texts; base64 takes a quarter of float, and fewer dimensions take less.",
         )

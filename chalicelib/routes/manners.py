@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.errors import ServiceError
-from chalicelib.routes.codes import CODES, envelope
+from chalicelib.routes.codes import CODES, envelope, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ def anthropic_envelope(error: ServiceError, request_id: str) -> dict[str, object
     status = CODES[error.code].status
     told: dict[str, object] = {
         "type": _KINDS.get(status, "invalid_request_error" if status < 500 else "api_error"),
-        "message": error.message,
+        "message": said(error),
         "details": {"error_code": error.code},
         "code": error.code,
         "param": error.param,

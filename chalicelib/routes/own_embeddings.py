@@ -22,7 +22,7 @@ def embeddings(provider: OpenAiEmbeddings, name: str, document: dict[str, object
             raise ServiceError("missing_field", f"{field}: This field is required.", param=field)
     model = document["model"]
     if not isinstance(model, str):
-        raise ServiceError("invalid_type", "model: It must be the id of a model.", param="model")
+        raise ServiceError("invalid_type", "It must be the id of a model.", param="model")
     answer, dropped, request_id = provider.embed(bare_model(model, name), document)
     headers = {"Rolecall-Provider-Request-Id": request_id} if request_id else {}
     return Reply({**answer, "model": model}, headers=headers | ignored_header(dropped))

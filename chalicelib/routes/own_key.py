@@ -76,15 +76,13 @@ def checked(body: dict[str, object]) -> str:
         if value is None:
             raise ServiceError("missing_field", f"{field}: This field is required.", param=field)
     if not isinstance(model, str) or not 0 < len(model) <= 2100:
-        raise ServiceError("invalid_type", "model: It must be the id of a model.", param="model")
+        raise ServiceError("invalid_type", "It must be the id of a model.", param="model")
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        raise ServiceError("invalid_type", "messages: It must be a list of messages.", param="messages")
+        raise ServiceError("invalid_type", "It must be a list of messages.", param="messages")
     if not messages:
-        raise ServiceError(
-            "invalid_value", "messages: There is no message.", param="messages", fix="Send at least one."
-        )
+        raise ServiceError("invalid_value", "There is no message.", param="messages", fix="Send at least one.")
     if not isinstance(body.get("stream"), bool | None):
-        raise ServiceError("invalid_type", "stream: It must be true or false.", param="stream")
+        raise ServiceError("invalid_type", "It must be true or false.", param="stream")
     return model
 
 

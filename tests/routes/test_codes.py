@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from chalicelib.bedrock.meanings import FAILED, ROWS, THROTTLED, UNKNOWN
+from chalicelib.errors import ServiceError
 from chalicelib.providers import meanings
-from chalicelib.routes.codes import CODES
+from chalicelib.routes.codes import CODES, envelope
+from chalicelib.routes.manners import anthropic_envelope
 from tools.gateway_responses import RESPONSES
 
 SOURCES = sorted((Path(__file__).parent.parent.parent / "chalicelib").rglob("*.py"))
@@ -53,3 +58,22 @@ def test_a_status_fits_its_kind() -> None:
     }
 
     assert {code: row for code, row in CODES.items() if row.status not in fitting[row.type]} == {}
+
+
+TEXTS = {
+    "a text that does not": ("invalid_value", "dimensions", "It is 5.", "dimensions: It is 5."),
+    "a text that does": ("invalid_value", "dimensions", "The dimensions are 5.", "The dimensions are 5."),
+    "a place within the body": ("invalid_type", "input.3", "It must be a text.", "input.3: It must be a text."),
+    "what no field is at fault for": ("invalid_value", None, "It is 5.", "It is 5."),
+    "what is there and not found": ("connection_not_found", "connection_id", "There is none.", "There is none."),
+}
+
+
+@pytest.mark.parametrize(("code", "param", "text", "said"), TEXTS.values(), ids=TEXTS)
+def test_an_errors_text_names_its_field(code: str, param: str | None, text: str, said: str) -> None:
+    """OpenAI's clients for Python and Node show the text alone when they raise; on all routes in either manner."""
+    error = ServiceError(code, text, param=param)
+
+    for body in (envelope(error, "r"), anthropic_envelope(error, "r")):
+        told: Any = body["error"]
+        assert (told["message"], told["param"]) == (said, param)
