@@ -1,8 +1,8 @@
 """The wizard's files without what only readers of the repository need: comments, indentation, spaces around signs.
 
 There is no build step, and nothing is renamed or moved: token for token, what a browser gets is what stands in
-`chalicelib/web/`. A test holds this, and what it rests on: no text of the files spans lines, and comments stand on
-lines of their own.
+`chalicelib/web/`, but for semicolons that CSS does not need. A test holds this of the modules, and what it rests on: no
+text of the files spans lines, and comments stand on lines of their own.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 _COMMENTS: Final[Mapping[str, tuple[str, ...]]] = {".js": ("//", "/**", "* ", "*/"), ".css": ("/*",)}
 TEXT: Final = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`')
 _SIGNS: Final = re.compile(r" ?(=>|[=!]==?|&&|\|\||\?\?=?|[{}(),;:?=<>+]) ?")
-# After these a line's end means nothing to JavaScript; elsewhere it may stand for a semicolon.
-_OPEN_ENDS: Final = re.compile(r"(?<=[,;{(\[])\n")
-_CSS: Final = re.compile(r"\s*([{};])\s*|(?<=[\w-])(:) ")
+# After and before these a line's end means nothing to JavaScript; elsewhere it may stand for a semicolon.
+_OPEN_ENDS: Final = re.compile(r"(?<=[,;{(\[])\n|\n(?=[})\]])")
+# The last semicolon of a block may be left out (CSS syntax, 5.4.4).
+_CSS: Final = re.compile(r";?\s*(})\s*|\s*([{;])\s*|(?<=[\w-])(:) |(,) ")
 
 
 def lean(path: Path) -> str:
@@ -30,7 +31,7 @@ def lean(path: Path) -> str:
         kept = list(map(_tight, kept))
     text = "\n".join(kept) + "\n"
     if path.suffix == ".css":
-        return _CSS.sub(r"\1\2", text)
+        return _CSS.sub(r"\1\2\3\4", text)
     return _OPEN_ENDS.sub("", text) if path.suffix == ".js" else text
 
 

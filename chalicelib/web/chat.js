@@ -4,7 +4,7 @@ import { call, connectionPath, events, isStop, Problem, problemIn } from "./api.
 import * as drafts from "./drafts.js";
 import { announce, fill, h } from "./dom.js";
 import { t } from "./i18n.js";
-import { banner, button, field, linkButton, number, problemBox } from "./parts.js";
+import { banner, button, field, linkButton, number, problemBox, setBusy } from "./parts.js";
 import { address } from "./router.js";
 import { connectionAtStep, tooEarlyBanner, stepPage } from "./steps.js";
 
@@ -50,7 +50,7 @@ function box(connection, talk, usable, signal) {
   const input = drafts.keep(`${place}text`, h("textarea", { rows: "3", maxlength: "20000" }));
   const log = h("div", { class: "talk", role: "log", tabindex: "0", "aria-label": t("chat.log") });
   const trouble = h("div", {});
-  const send = h("button", { type: "submit", class: "button primary" }, t("chat.send"));
+  const send = button(t("chat.send"), null, { type: "submit", look: "primary" });
   const stop = button(t("chat.stop"), () => talk.stop?.abort());
   const draw = () => {
     if (signal.aborted) return;
@@ -58,8 +58,8 @@ function box(connection, talk, usable, signal) {
     fill(log, talk.turns.length ? talk.turns.map(turn) : h("p", { class: "none" }, t("chat.empty")));
     log.setAttribute("aria-busy", String(talk.stop !== null));
     if (atEnd) log.scrollTop = log.scrollHeight;
-    send.disabled = talk.stop !== null;
-    stop.disabled = talk.stop === null;
+    setBusy(send, talk.stop !== null);
+    setBusy(stop, talk.stop === null);
     fill(trouble, talk.problem && problemBox(talk.problem, { retry: () => form.requestSubmit(), signal }));
   };
   const clear = () => {

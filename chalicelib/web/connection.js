@@ -4,7 +4,7 @@ import { call, connectionPath, Problem } from "./api.js";
 import { announce, fill, h } from "./dom.js";
 import { findingList } from "./findings.js";
 import { known, t, time } from "./i18n.js";
-import { ask, banner, button, linkButton, load, problemBox, said, statusChip, valueLine } from "./parts.js";
+import { ask, banner, button, linkButton, load, problemBox, said, setBusy, statusChip, valueLine } from "./parts.js";
 import { address } from "./router.js";
 import { recordPath, timeline } from "./record.js";
 import { connectionOf, isServed, lastReport, nextStep } from "./steps.js";
@@ -62,7 +62,8 @@ function reportSummary(report) {
   if (report === null) return h("p", {}, t("never.verified"));
   const kind = { verified: report.usable ? "good" : "warning", refused: "bad", inconclusive: "warning" }[report.verdict];
   return [h("p", { class: `summary ${kind}` }, h("span", { class: "mark", "aria-hidden": "true" }), `${t(`verdict.${report.verdict}`)} · ${time(report.checked_at)}`),
-    h("ul", { class: "short" }, report.checks.map((check) => h("li", {}, `${known(`check.${check.id}`, check.title)}: ${known(`outcome.${check.outcome}`, check.outcome)}`))),
+    h("ul", { class: "short" }, report.checks.map((check) => h("li", {},
+      `${t("label", { name: known(`check.${check.id}`, check.title) })} ${known(`outcome.${check.outcome}`, check.outcome)}`))),
     findingList(report.findings)];
 }
 
@@ -119,9 +120,9 @@ function ending(view) {
   // The last step of the API's list is for programs; the button below does it.
   const steps = view.teardown?.filter((step) => !step.startsWith("POST "));
   const prove = button(t("removal.prove"), async () => {
-    prove.disabled = true;
+    setBusy(prove, true);
     await act(view, proof, "POST", "/removal", (answer) => fill(proof, proven(answer)));
-    prove.disabled = false;
+    setBusy(prove, false);
   }, { look: "primary" });
   return [h("h2", {}, t("teardown.title")), h("p", {}, t("teardown.text")),
     steps ? h("ol", { class: "numbered" }, steps.map((step) => said(step, "li"))) : h("p", {}, button(t("teardown.show"), () => revoke(view, slot))),

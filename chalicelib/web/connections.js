@@ -32,7 +32,7 @@ function list(first, signal) {
 }
 
 function row(connection) {
-  const cell = (name, ...children) => h("td", { "data-label": t(`connections.${name}`) }, children);
+  const cell = (name, ...children) => h("td", { "data-label": t("label", { name: t(`connections.${name}`) }) }, children);
   const step = nextStep(connection);
   const over = ["revoked", "expired"].includes(connection.status);
   return h("tr", {},

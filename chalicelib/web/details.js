@@ -5,7 +5,7 @@ import { call, connectionPath, freshKey, isStop, Problem } from "./api.js";
 import * as drafts from "./drafts.js";
 import { fill, h } from "./dom.js";
 import { known, t } from "./i18n.js";
-import { field, problemBox, said } from "./parts.js";
+import { button, field, problemBox, said, setBusy } from "./parts.js";
 import * as router from "./router.js";
 import * as session from "./session.js";
 import { connectionAtStep, connectionOf, nextStep, stepPage } from "./steps.js";
@@ -21,13 +21,13 @@ export async function detailsPage(route, signal) {
   const problems = h("div", {});
   const picture = h("div", { class: "picture" });
   const draw = () => fill(picture, pictureOf(fields, connection));
-  const submit = h("button", { type: "submit", class: "button primary" }, t(connection ? "details.save" : "details.create"));
+  const submit = button(t(connection ? "details.save" : "details.create"), null, { type: "submit", look: "primary" });
   const form = h("form", {
     novalidate: true, oninput: draw,
     onsubmit: async (event) => {
       event.preventDefault();
       if (!isComplete(fields, connection)) return;
-      submit.disabled = true;
+      setBusy(submit, true);
       problems.replaceChildren();
       try {
         const saved = await save(fields, connection, place, signal);
@@ -40,7 +40,7 @@ export async function detailsPage(route, signal) {
         if (error.code === "connection_changed") connection = await connectionOf(route.id, signal).catch(() => connection);
         if (!showAtField(fields, error)) fill(problems, problemBox(error, { retry: () => form.requestSubmit(), signal }));
       } finally {
-        submit.disabled = false;
+        setBusy(submit, false);
       }
     },
   }, fields.name.element, fields.region.element, fields.account.element, modelFields(fields), problems,

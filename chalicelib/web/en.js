@@ -12,6 +12,7 @@ export default {
     "end": "End session",
   },
   "loading": { "": "Loading …" },
+  "label": { "": "{name}:" },
   "back": { "": "Back" },
   "cancel": { "": "Cancel" },
   "again": {

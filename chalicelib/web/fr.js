@@ -12,6 +12,7 @@ export default {
     "end": "Terminer la session",
   },
   "loading": { "": "Chargement …" },
+  "label": { "": "{name} :" },
   "back": { "": "Retour" },
   "cancel": { "": "Annuler" },
   "again": {

@@ -5,7 +5,7 @@ import { call, Problem } from "./api.js";
 import { tellThatATokenIsWanted, tokenOf } from "./arrival.js";
 import { freshId, h } from "./dom.js";
 import { rich, t, time } from "./i18n.js";
-import { banner, button, field, problemBox } from "./parts.js";
+import { banner, button, field, problemBox, setBusy } from "./parts.js";
 import * as session from "./session.js";
 
 /** Ask the service whose token this is; the answer is also all that pages need to know of the service. */
@@ -15,6 +15,7 @@ function tokenForm(submitText, onToken, more) {
   const input = h("input", { type: "password", autocomplete: "off", spellcheck: "false", required: true, name: "token" });
   const token = field({ label: t("token.label"), help: t("token.help"), control: input });
   const slot = h("div", {});
+  const submit = button(submitText, null, { type: "submit", look: "primary" });
   const form = h("form", {
     novalidate: true,
     onsubmit: async (event) => {
@@ -22,7 +23,7 @@ function tokenForm(submitText, onToken, more) {
       const text = tokenOf(input.value);
       token.show(text === null ? t("token.malformed") : null);
       if (text === null) return input.focus();
-      submit.disabled = true;
+      setBusy(submit, true);
       slot.replaceChildren();
       try {
         await onToken(text, token.show);
@@ -33,11 +34,10 @@ function tokenForm(submitText, onToken, more) {
           input.focus();
         } else slot.replaceChildren(problemBox(error, { retry: () => form.requestSubmit() }));
       } finally {
-        submit.disabled = false;
+        setBusy(submit, false);
       }
     },
-  }, token.element, slot, h("p", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, submitText), more));
-  const submit = form.querySelector("button.primary");
+  }, token.element, slot, h("p", { class: "actions" }, submit, more));
   return { form, input };
 }
 
@@ -71,9 +71,6 @@ export function confirmPage({ answer, fromLink, onYes, onNo }) {
 }
 
 let open = null;
-
-/** Whether a new token is being asked for. */
-export const isRenewing = () => open !== null;
 
 /** Say that a token of the same person has come from elsewhere. */
 export function renewed() {

@@ -5,7 +5,7 @@ import * as drafts from "./drafts.js";
 import { fill, h } from "./dom.js";
 import { findingList } from "./findings.js";
 import { counted, known, t } from "./i18n.js";
-import { banner, button, field, problemBox } from "./parts.js";
+import { banner, button, field, problemBox, setBusy } from "./parts.js";
 import * as session from "./session.js";
 
 const FORMS = {
@@ -30,13 +30,13 @@ export async function keysPage(route, signal) {
   };
   provider.addEventListener("input", choose);
   choose();
-  const submit = h("button", { type: "submit", class: "button primary" }, t("keys.go"));
+  const submit = button(t("keys.go"), null, { type: "submit", look: "primary" });
   const form = h("form", {
     novalidate: true,
     onsubmit: async (event) => {
       event.preventDefault();
       if (!isComplete(fields)) return;
-      submit.disabled = true;
+      setBusy(submit, true);
       fill(result, h("p", { role: "status", class: "loading" }, t("keys.checking")));
       try {
         fill(result, verdict(await call("POST", "v1/keys/verify", { body: bodyOf(provider.value, fields), signal })));
@@ -49,7 +49,7 @@ export async function keysPage(route, signal) {
           fields[error.param].control.focus();
         } else fill(result, problemBox(error, { retry: () => form.requestSubmit(), signal }));
       } finally {
-        submit.disabled = false;
+        setBusy(submit, false);
       }
     },
   }, field({ label: t("keys.provider"), control: provider }).element, parts, h("p", { class: "actions" }, submit));

@@ -5,21 +5,21 @@ import * as drafts from "./drafts.js";
 import { fill, h } from "./dom.js";
 import { findingList } from "./findings.js";
 import { t } from "./i18n.js";
-import { banner, documentBlock, field, problemBox } from "./parts.js";
+import { banner, button, documentBlock, field, problemBox, setBusy } from "./parts.js";
 
 /** The box. */
 export function lintBox(connection) {
   const text = drafts.keep(`lint:${connection.id}`, h("textarea", { rows: "6", spellcheck: "false", maxlength: "20000" }));
   const policy = field({ label: t("lint.label"), help: t("lint.help"), control: text });
   const slot = h("div", { "aria-live": "polite" });
-  const submit = h("button", { type: "submit", class: "button" }, t("lint.go"));
+  const submit = button(t("lint.go"), null, { type: "submit" });
   const form = h("form", {
     novalidate: true,
     onsubmit: async (event) => {
       event.preventDefault();
       policy.show(text.value.trim() === "" ? t("lint.empty") : null);
       if (text.value.trim() === "") return text.focus();
-      submit.disabled = true;
+      setBusy(submit, true);
       try {
         const answer = await call("POST", connectionPath(connection.id, "/trust-policy"), { body: { trust_policy: text.value } });
         fill(slot, verdict(answer));
@@ -27,7 +27,7 @@ export function lintBox(connection) {
         if (!(error instanceof Problem)) throw error;
         fill(slot, problemBox(error, { retry: () => form.requestSubmit() }));
       } finally {
-        submit.disabled = false;
+        setBusy(submit, false);
       }
     },
   }, policy.element, h("p", { class: "actions" }, submit), slot);

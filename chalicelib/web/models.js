@@ -4,7 +4,7 @@ import { call, connectionPath, isStop } from "./api.js";
 import * as drafts from "./drafts.js";
 import { fill, h } from "./dom.js";
 import { counted, known, t } from "./i18n.js";
-import { button, field, linkButton, load, problemBox, said } from "./parts.js";
+import { button, field, linkButton, load, problemBox, said, setBusy } from "./parts.js";
 import { address } from "./router.js";
 import { connectionAtStep, tooEarlyBanner, stepPage } from "./steps.js";
 
@@ -42,7 +42,7 @@ function table(connection, first, signal) {
   text.addEventListener("input", draw);
   which.addEventListener("input", draw);
   const probe = button(t("models.probe"), async () => {
-    probe.disabled = true;
+    setBusy(probe, true);
     probe.textContent = t("models.probing");
     trouble.replaceChildren();
     try {
@@ -53,7 +53,7 @@ function table(connection, first, signal) {
       if (error.kind === undefined) throw error;
       fill(trouble, problemBox(error, { retry: () => probe.click(), signal }));
     } finally {
-      probe.disabled = false;
+      setBusy(probe, false);
       probe.textContent = t("models.probe");
     }
   });
@@ -70,16 +70,17 @@ function table(connection, first, signal) {
 }
 
 function modelRow(row) {
+  const label = (name) => t("label", { name: t(`models.${name}`) });
   // null: AWS would not say.
   const word = row.available === null ? "unclear" : row.available ? "can" : "cannot";
   const state = row.available ? (row.finding ? "warning" : "good") : row.available === null ? "warning" : "bad";
   return h("tr", {},
     h("th", { scope: "row" }, row.name, h("code", {}, row.id)),
-    h("td", { "data-label": t("models.provider") }, row.provider),
-    h("td", { "data-label": t("models.available"), class: `availability ${state}` },
+    h("td", { "data-label": label("provider") }, row.provider),
+    h("td", { "data-label": label("available"), class: `availability ${state}` },
       h("span", { class: "mark", "aria-hidden": "true" }),
       h("span", {}, t(`models.${word}`),
         row.reason && h("span", { class: "reason" }, ` · ${known(`finding.${row.reason}`, row.reason)}`),
         row.finding && h("details", {}, h("summary", {}, t("models.why")), said(row.finding.message), said(row.finding.fix)))),
-    h("td", { "data-label": t("models.regions") }, row.regions.join(", ")));
+    h("td", { "data-label": label("regions") }, row.regions.join(", ")));
 }

@@ -11,9 +11,22 @@ export function banner(kind, title, ...rest) {
     rest);
 }
 
-/** A button. `look` is primary, plain, danger or small. */
+/** A button. `look` is primary, plain, danger or small; one of type submit needs no `onclick`. */
 export function button(text, onclick, { look = "plain", ...attributes } = {}) {
-  return h("button", { type: "button", class: `button ${look}`, onclick, ...attributes }, text);
+  const made = h("button", {
+    type: "button", class: `button ${look}`, ...attributes,
+    onclick: (event) => {
+      if (made.hasAttribute("aria-disabled")) event.preventDefault();
+      else onclick?.(event);
+    },
+  }, text);
+  return made;
+}
+
+/** Switch a button off while its work is under way. It keeps the focus, which `disabled` would throw to the page's top. */
+export function setBusy(made, busy) {
+  if (busy) made.setAttribute("aria-disabled", "true");
+  else made.removeAttribute("aria-disabled");
 }
 
 /** A link to another page of the wizard that looks like a button. */
@@ -153,8 +166,8 @@ export function problemBox(problem, { retry, signal } = {}) {
     (again || problem.kind === "limited") && h("p", { class: "actions" }, again, wait),
     problem.requestId && h("p", { class: "reference" }, t("problem.reference"), " ", h("code", {}, problem.requestId)));
   if (problem.kind === "limited" && problem.retryAfter) {
-    if (again) again.disabled = true;
-    countDown(wait, "again.in", problem.retryAfter, signal).then(() => { if (again) again.disabled = false; }, () => {});
+    if (again) setBusy(again, true);
+    countDown(wait, "again.in", problem.retryAfter, signal).then(() => { if (again) setBusy(again, false); }, () => {});
   }
   if (problem.kind === "network" && retry) {
     // The browser says when the network is back; the person need not press.

@@ -20,8 +20,11 @@ function entry({ at, type, actor, source_ip: from, before, after }) {
     h("p", { class: "event" }, h("strong", {}, known(`event.${type}`, type)), " ", h("time", { datetime: at }, time(at))),
     h("p", { class: "by" }, from ? t("record.by", { actor, from }) : t("record.bySelf", { actor })),
     changes.length > 0 && h("ul", { class: "short" }, changes.map(({ name, was, is }) => h("li", {},
-      `${known(`record.${name}`, name)}: `, was !== null && [h("code", {}, was), " → "], h("code", {}, is)))));
+      `${t("label", { name: known(`record.${name}`, name) })} `, was !== null && [value(name, was), " → "], value(name, is)))));
 }
+
+/** A status is a word of the page's language; anything else stands as it is. */
+const value = (name, text) => (name === "status" ? h("span", {}, known(`status.${text}`, text)) : h("code", {}, text));
 
 const shown = (value) => (value === null || value === undefined ? "–" : Array.isArray(value) ? value.join(", ") : String(value));
 

@@ -6,7 +6,7 @@ import { announce, fill, h } from "./dom.js";
 import { findingList } from "./findings.js";
 import { known, t, time } from "./i18n.js";
 import { lintBox } from "./lint.js";
-import { banner, button, countDown, field, linkButton, number, problemBox, said, statusChip } from "./parts.js";
+import { banner, button, countDown, field, linkButton, number, problemBox, said, setBusy, statusChip } from "./parts.js";
 import { address } from "./router.js";
 import * as runs from "./runs.js";
 import * as session from "./session.js";
@@ -62,7 +62,7 @@ function verifyForm(connection, onstart) {
   input.addEventListener("input", () => check(false));
   input.addEventListener("blur", () => { if (trimmed(input.value) !== "") check(true); });
   input.addEventListener("paste", () => setTimeout(() => { input.value = trimmed(input.value); input.dispatchEvent(new Event("input", { bubbles: true })); }));
-  const submit = h("button", { type: "submit", class: "button primary" }, t("verify.go"));
+  const submit = button(t("verify.go"), null, { type: "submit", look: "primary" });
   const element = h("form", {
     novalidate: true,
     onsubmit: (event) => {
@@ -103,7 +103,7 @@ function drawChecks(view, run) {
 
 function draw(view, run) {
   const { form, results, signal } = view;
-  form.submit.disabled = Boolean(run.running);
+  setBusy(form.submit, run.running);
   form.submit.textContent = t(run.running ? "verify.running" : run.report ? "verify.again" : "verify.go");
   const waiting = h("p", { class: "waiting", role: "status" });
   fill(results,

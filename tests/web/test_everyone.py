@@ -10,6 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from playwright.sync_api import Route
+
     from tests.web.person import Person
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -162,6 +164,36 @@ def test_the_journey_needs_no_mouse(visit: Callable[..., Person]) -> None:
     keyboard.press("Enter")
     person.page.locator(".usage").wait_for()
     person.page.locator("#announcer", has_text=person.say("chat.answered")).wait_for(state="attached")
+
+
+def test_a_button_keeps_the_focus_while_its_work_is_under_way(visit: Callable[..., Person]) -> None:
+    """Whoever works by keyboard or by ear is not thrown to the page's top; a second press does nothing meanwhile."""
+    person = visit()
+    person.sign_in(f"#/c/{person.active()}/models")
+    person.page.locator("tbody tr").first.wait_for()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    asking = (("#/keys", "/v1/keys/verify", "keys.go"), ("#/new", "/v1/connections", "details.create"))
+    for address, path, key in asking:
+        person.page.route(f"**{path}", hold)
+        person.page.evaluate("address => { location.hash = address; }", address)
+        person.page.locator("main form input").first.fill("something")
+        button = person.button(key)
+        with person.page.expect_request(f"**{path}"):
+            button.press("Enter")
+        button.press("Enter")
+        assert button.is_disabled()
+        assert button.evaluate("element => element === document.activeElement")
+        while not held:
+            person.page.wait_for_timeout(20)
+        held.pop().abort("connectionfailed")
+        person.told("problem.network")
+        assert button.is_enabled()
+        assert button.evaluate("element => element === document.activeElement")
+        assert sum(request.endswith(path) for request in person.requests) == 1
 
 
 def test_a_dialog_gives_the_focus_back(visit: Callable[..., Person]) -> None:

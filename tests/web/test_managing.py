@@ -77,7 +77,7 @@ def test_the_record_tells_who_did_what(visit: Callable[..., Person]) -> None:
     assert events == [person.say("event.verification_verified"), person.say("event.connection_created")]
     first = person.page.locator(".timeline > li").first
     assert first.get_by_text(person.say("record.by", actor="anna@example.com", **{"from": "127.0.0.1"})).is_visible()
-    assert first.get_by_text("pending", exact=True).is_visible()
+    assert first.get_by_text(person.say("status.pending"), exact=True).is_visible()
 
 
 def test_what_was_said_in_step_one_is_changed(visit: Callable[..., Person]) -> None:

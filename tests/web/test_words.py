@@ -94,3 +94,12 @@ def test_no_text_is_written_elsewhere() -> None:
         # Classes, rel and the like are lower case; a text begins with a capital or ends with a stop.
         shown = [text for text in quoted if re.search(r"^[A-Z][a-z]+ [a-z]|[a-z] [a-z].*[.!?]$", text)]
         assert shown == [], name
+
+
+def test_no_colon_is_written_elsewhere() -> None:
+    """French has a space before it: what is named and what it is are put together by the words' own `label`."""
+    styles = {path.name: path.read_text(encoding="utf-8") for path in WEB.glob("*.css")}
+    assert styles
+    for name, code in (CODE | styles).items():
+        bare = re.sub(r"^\s*(//|/\*\*|\*).*$", "", code, flags=re.MULTILINE)
+        assert re.findall(r'(?<=\s)": ?"|\}: ', bare) == [], name
