@@ -89,6 +89,11 @@ class Person:
             text = text.replace(f"{{{name}}}", str(value))
         return text
 
+    @property
+    def main(self) -> Locator:
+        """What the page is about, without the texts that are only read out: some of them are the same."""
+        return self.page.locator("main")
+
     def button(self, key: str, **values: object) -> Locator:
         """Find a button by its text's key."""
         return self.page.get_by_role("button", name=self.say(key, **values), exact=True)

@@ -54,7 +54,7 @@ def test_a_token_in_a_link_makes_no_victim_work_for_its_sender(visit: Callable[.
     victim.title("confirm.title")
     assert victim.page.locator("#tenant").text_content() == "attackers-ltd"
     assert victim.page.locator("#person").text_content() == "mallory"
-    assert victim.page.get_by_text(victim.say("confirm.link")).is_visible()
+    assert victim.main.get_by_text(victim.say("confirm.link")).is_visible()
     assert "attackers-ltd" in (victim.page.locator(".banner").text_content() or "")
     # Not even by an address that is typed, or a link that is followed, while the question stands.
     victim.page.evaluate("id => { location.hash = `#/c/${id}/role`; }", connection["id"])
@@ -68,7 +68,7 @@ def test_a_token_in_a_link_makes_no_victim_work_for_its_sender(visit: Callable[.
     victim.button("token.go").click()
     victim.confirm()
     victim.page.evaluate("id => { location.hash = `#/c/${id}/role`; }", connection["id"])
-    victim.page.get_by_text("There is no such connection").wait_for()
+    victim.main.get_by_text("There is no such connection").wait_for()
     assert connection["external_id"] not in victim.page.content()
 
 
@@ -163,7 +163,7 @@ def test_elsewhere_a_link_brings_no_token_unless_the_operator_says_so(
         # Without TLS there is neither clipboard nor randomUUID; the page does without.
         person.create()
         person.button("copy.what", name="customer-role.cfn.yaml").click()
-        person.page.get_by_text(person.say("copy.markedShort"), exact=True).wait_for()
+        person.main.get_by_text(person.say("copy.markedShort"), exact=True).wait_for()
         assert "AWSTemplateFormatVersion" in person.page.evaluate("getSelection().toString()")
     else:
         person.told("arrival.noLinks")

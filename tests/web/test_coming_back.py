@@ -63,7 +63,7 @@ def test_an_answer_goes_on_where_its_page_is_come_back_to(visit: Callable[..., P
         assert person.field("chat.question").input_value() == ""
 
         person.button("chat.stop").click()
-        person.page.get_by_text(person.say("chat.stopped"), exact=True).first.wait_for()
+        person.main.get_by_text(person.say("chat.stopped"), exact=True).first.wait_for()
         # Who listens is not told that it is complete.
         person.page.locator("#announcer", has_text=person.say("chat.stopped")).wait_for(state="attached")
         assert person.button("chat.send").is_enabled()

@@ -42,14 +42,14 @@ def test_a_person_connects_bedrock_and_tries_it(visit: Callable[..., Person]) ->
     person.snap("02-confirm")
     person.confirm()
     person.title("connections.title")
-    person.page.get_by_text(person.say("connections.none"), exact=True).wait_for()
+    person.main.get_by_text(person.say("connections.none"), exact=True).wait_for()
     person.snap("03-no-connections")
     person.link("connections.first").click()
     person.title("details.title")
     person.snap("04-details")
     connection_id = person.create()
     connection = person.api.get(f"/v1/connections/{connection_id}").json
-    assert person.page.get_by_text(connection["external_id"], exact=True).first.is_visible()
+    assert person.main.get_by_text(connection["external_id"], exact=True).first.is_visible()
     person.snap("05-role")
 
     person.link("role.onward").click()
@@ -99,7 +99,7 @@ def test_an_address_that_leads_nowhere_has_a_way_on(visit: Callable[..., Person]
     """A connection that is not there is said to be so, and anything else is the list."""
     person = visit()
     person.sign_in("#/c/conn-aaaaaaaaaaaaaaaaaaaa/role")
-    person.page.get_by_text("There is no such connection").wait_for()
+    person.main.get_by_text("There is no such connection").wait_for()
     person.link("nav.connections").click()
     person.title("connections.title")
     for address in ("#/c/..%2F..%2Fv1/role", "#/c/x/chat", "#/no/such/page", "#/new/x", "#"):
@@ -130,7 +130,7 @@ def test_each_way_gives_the_document_to_copy_and_to_download(visit: Callable[...
         shown = person.page.get_by_role("region", name=person.say("document.of", name=name)).text_content()
         assert shown == files[name]
         person.button("copy.what", name=name).click()
-        person.page.get_by_text(person.say("copy.short"), exact=True).wait_for()
+        person.main.get_by_text(person.say("copy.short"), exact=True).wait_for()
         assert person.page.evaluate("navigator.clipboard.readText()") == files[name]
         assert _download(person, name, tmp_path) == files[name]
 
@@ -169,7 +169,7 @@ def test_launch_stack_leads_to_aws_alone(visit: Callable[..., Person]) -> None:
         person.title("details.title")
         person.page.go_back()
         person.page.get_by_role("tab", name=person.say("way.launch"), exact=True).click()
-        person.page.get_by_text(person.say("way.launch.go")).wait_for()
+        person.main.get_by_text(person.say("way.launch.go")).wait_for()
         assert person.page.get_by_role("link", name=person.say("way.launch.go")).count() == 0
 
 
@@ -212,8 +212,8 @@ def test_a_role_that_is_not_there_is_waited_for_and_explained(visit: Callable[..
 
     person.told("verdict.refused")
     assert _states(person) == ["bad", "good", "good", "good", "good", "skipped", "skipped"]
-    person.page.get_by_text(person.say("finding.suspects")).click()
-    assert person.page.get_by_text(person.say("suspect.role_missing"), exact=True).is_visible()
+    person.main.get_by_text(person.say("finding.suspects")).click()
+    assert person.main.get_by_text(person.say("suspect.role_missing"), exact=True).is_visible()
     seconds = re.escape(person.say("verdict.retry.in", seconds="N")).replace("N", r"\d+")
     assert re.fullmatch(seconds, person.page.locator(".wait").text_content() or "")
     person.snap("06-verify-refused")
@@ -285,7 +285,7 @@ def test_a_pasted_trust_policy_is_read(visit: Callable[..., Person]) -> None:
     connection_id = person.create()
     documents = person.api.get(f"/v1/connections/{connection_id}/documents").json
     person.link("role.onward").click()
-    person.page.get_by_text(person.say("lint.title")).click()
+    person.main.get_by_text(person.say("lint.title")).click()
     box = person.page.locator(".box")
     for text, said in (
         ("{not json", "finding.trust_policy_malformed"),

@@ -154,10 +154,10 @@ def test_models_are_filtered_and_explained(visit: Callable[..., Person]) -> None
     person.field("models.which").select_option("no")
     assert person.page.locator("tbody tr").count() == len(closed)
     assert person.page.locator(".count").text_content() == person.say("models.count.other", number=len(closed))
-    person.page.get_by_text(person.say("models.why"), exact=True).first.click()
-    assert person.page.get_by_text(closed[0]["finding"]["fix"]).first.is_visible()
+    person.main.get_by_text(person.say("models.why"), exact=True).first.click()
+    assert person.main.get_by_text(closed[0]["finding"]["fix"]).first.is_visible()
     person.field("models.filter").fill("no such thing")
-    assert person.page.get_by_text(person.say("models.none")).is_visible()
+    assert person.main.get_by_text(person.say("models.none")).is_visible()
     person.field("models.filter").fill("claude opus")
     person.field("models.which").select_option("all")
     person.button("models.probe").click()
@@ -184,7 +184,7 @@ def test_an_answer_is_stopped(visit: Callable[..., Person]) -> None:
         person.field("chat.question").press("Enter")
         person.page.locator(".turn.assistant").wait_for()
         person.button("chat.stop").click()
-        person.page.get_by_text(person.say("chat.stopped"), exact=True).wait_for()
+        person.main.get_by_text(person.say("chat.stopped"), exact=True).wait_for()
     finally:
         _fault(person, None)
 
@@ -242,7 +242,7 @@ def test_half_an_answer_is_not_taken_for_a_whole_one(visit: Callable[..., Person
     person.told("problem.network")
 
     assert person.field("chat.question").input_value() == "All of it?"
-    assert person.page.get_by_text("Only hal").count() == 0
+    assert person.main.get_by_text("Only hal").count() == 0
 
 
 def test_the_next_person_finds_nothing_of_the_last(visit: Callable[..., Person]) -> None:
@@ -309,7 +309,7 @@ def test_a_key_of_another_company_is_told_at_its_field(visit: Callable[..., Pers
     person.sign_in("#/keys")
     person.title("keys.title")
     person.button("keys.go").click()
-    person.page.get_by_text(person.say("keys.missing"), exact=True).wait_for()
+    person.main.get_by_text(person.say("keys.missing"), exact=True).wait_for()
     person.page.locator('[name="part-key"]').fill(key)
     person.button("keys.go").click()
 

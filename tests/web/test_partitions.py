@@ -35,7 +35,7 @@ def test_another_cloud_is_spoken_of_by_its_own_names(visit: Callable[..., Person
     person.link("role.onward").click()
     arn = person.field("verify.arn")
     assert arn.get_attribute("placeholder") == "arn:aws-us-gov:iam::…:role/…"
-    assert person.page.get_by_text(person.say("verify.arn.help", partition="aws-us-gov")).is_visible()
+    assert person.main.get_by_text(person.say("verify.arn.help", partition="aws-us-gov")).is_visible()
     arn.fill("hello")
     person.page.locator(".error", has_text=person.say("arn.beginning", partition="aws-us-gov")).wait_for()
 
@@ -48,7 +48,7 @@ def test_a_guardrails_permission_is_in_the_picture(visit: Callable[..., Person])
     person.sign_in("#/new")
     person.title("details.title")
     text = person.say("permission.ApplyGuardrail")
-    assert person.page.get_by_text(text).count() == 0
+    assert person.main.get_by_text(text).count() == 0
 
     person.page.evaluate("id => { location.hash = `#/c/${id}/details`; }", guarded["id"])
     person.page.locator(".permissions", has_text=text).wait_for()
