@@ -47,7 +47,6 @@ def test_every_operation_can_be_read(page: Page) -> None:
     for method, path, about in contract().operations():
         link = page.locator(f'#nav a[href="#/operation/{about["operationId"]}"]')
         link.click()
-        # Several have one title, as the routes of one model have: the menu says which page it is.
         page.locator(f'#nav a[href="#/operation/{about["operationId"]}"][aria-current="page"]').wait_for()
         page.locator("h1", has_text=about["summary"]).wait_for()
         assert page.locator("main .address").inner_text().split() == [method.upper(), path]
@@ -82,6 +81,35 @@ def test_an_example_is_copied_as_it_is(page: Page) -> None:
     body = contract().document["paths"]["/v1/connections"]["post"]["requestBody"]
     example = body["content"]["application/json"]["examples"]["for_the_whole_of_bedrock"]["value"]
     assert json.loads(page.evaluate("navigator.clipboard.readText()")) == example
+
+
+def test_each_operation_has_a_title_of_its_own() -> None:
+    """Two entries of the menu that read alike can't be told apart."""
+    titles = [about["summary"] for _, _, about in contract().operations()]
+
+    assert sorted(titles) == sorted(set(titles))
+
+
+def test_a_request_can_be_sent_as_it_is_shown(page: Page) -> None:
+    """Each parameter of a path has an example, and curl's line holds it: braces mean something to curl."""
+    _open(page)
+    for _, path, about in contract().operations():
+        page.evaluate("id => { location.hash = `#/operation/${id}`; }", about["operationId"])
+        line = page.get_by_role("group", name="request: With curl")
+        page.locator("h1", has_text=about["summary"]).wait_for()
+        address = line.inner_text().split("'")[1]
+        assert "{" not in address, path
+
+
+@pytest.mark.parametrize("place", ["#/errors/%", "#%E0%A4%A", "#/operation/constructor", "#/errors/__proto__"])
+def test_an_address_that_means_nothing_shows_a_page(page: Page, place: str) -> None:
+    """Whatever stands behind #, something is shown that leads on."""
+    _open(page, place)
+    page.locator("main h1").wait_for()
+
+    shown = page.locator("main").inner_text()
+    assert shown.count("\n") > 10
+    assert "undefined" not in shown
 
 
 @pytest.mark.parametrize(

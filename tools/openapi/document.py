@@ -143,7 +143,7 @@ def _left_out(path: str) -> bool:
 
 def _operation(operation: Operation, route: Route, by_kind: Mapping[object, Json], examples: Examples) -> Json:
     summary, rest = words_of(route)
-    about: Json = {"operationId": operation.id, "tags": [operation.tag], "summary": summary}
+    about: Json = {"operationId": operation.id, "tags": [operation.tag], "summary": operation.title or summary}
     if description := " ".join(filter(None, (rest, operation.more))):
         about["description"] = description
     about["security"] = [] if route.scope is None else [{"token": [route.scope]}]

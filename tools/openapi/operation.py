@@ -35,8 +35,8 @@ class Operation:
     """A route.
 
     `route` is method and path as they are registered; `id` is the operationId, which generated clients make method
-    names of: it never changes. `more` follows the view's own docstring. `errors` are codes of routes/codes.py. `kept`:
-    browsers keep the answer and ask whether it is still the one.
+    names of: it never changes. `title` tells routes of one view apart. `more` follows the view's own docstring.
+    `errors` are codes of routes/codes.py. `kept`: browsers keep the answer and ask whether it is still the one.
     """
 
     route: str
@@ -44,6 +44,7 @@ class Operation:
     tag: str
     errors: frozenset[str]
     more: str = ""
+    title: str = ""
     parameters: tuple[Parameter, ...] = ()
     body: Any = None
     status: int = 200

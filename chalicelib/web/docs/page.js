@@ -138,7 +138,9 @@ function example(part, title, value) {
 
 function curl(operation, body) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const address = new URL(".", location.href).href.replace(/\/$/, "") + operation.path;
+  // curl itself makes something of braces, so a parameter's example stands where its name does.
+  const given = (mark, name) => operation.parameters.find((one) => one.in === "path" && one.name === name)?.example ?? mark;
+  const address = new URL(".", location.href).href.replace(/\/$/, "") + operation.path.replace(/\{(\w+)\}/g, given);
   const parts = [operation.method === "get" ? "curl" : `curl -X ${operation.method.toUpperCase()}`, quoted(address)];
   if (operation.scope) parts.push('-H "Authorization: Bearer $TOKEN"');
   for (const one of operation.parameters ?? []) {
@@ -221,7 +223,7 @@ function errorsPage(code) {
   const rows = Object.entries(api["x-error-codes"]).map(([one, about]) => errorRow(one, { "data-words": words(one, about) }));
   return [h("h1", { tabindex: -1 }, "Errors"),
     h("p", { class: "lead" }, prose("Every error, on every route, has one form. `code` is stable: programs rely on it. `message` is for people, and its wording may change.")),
-    api["x-error-codes"][code] && oneError(code),
+    Object.hasOwn(api["x-error-codes"], code ?? "") && oneError(code),
     h("h2", null, "The form"), h("div", { class: "card" }, fields({ $ref: "#/components/schemas/ErrorDetail" }, ANSWERED)),
     h("h2", null, "All codes"), h("div", { class: "card" }, table("errors", ["Code", "Meaning", "What to do"], rows))];
 }
@@ -273,7 +275,8 @@ function sieve() {
 }
 
 function show(moved) {
-  const [, kind, name] = location.hash.split("/").map(decodeURIComponent);
+  // No name of an operation or code has anything to be decoded; what an address holds may be anything.
+  const [, kind, name] = location.hash.split("/");
   const operation = kind === "operation" && operations.find((one) => one.operationId === name);
   const content = operation ? operationPage(operation) : kind === "errors" ? errorsPage(name) : overview();
   main.replaceChildren(...content.flat(Infinity).filter(Boolean));

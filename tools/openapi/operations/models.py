@@ -27,17 +27,22 @@ _PARTS: Final = {
 }
 
 
-def _one_model(parts: str, operation_id: str) -> Operation:
+def _one_model(operation_id: str, title: str, *example: str) -> Operation:
+    parts = dict(zip(_PARTS, example, strict=False))
     path = "/".join(f"{{{part}}}" for part in parts)
     return Operation(
         f"GET /v1/models/{path}",
         operation_id,
         "Models",
         _LISTS,
+        title=title,
         more="Ids hold slashes, and each part between them is a parameter; `%2F` does as well. To Anthropic's clients"
         " it is shown in their form, by any name that `/v1/messages` takes.",
         parameters=(
-            *(Parameter(part, "path", _PARTS[part], _PART, required=True) for part in parts),
+            *(
+                Parameter(part, "path", _PARTS[part], _PART, required=True, example=text)
+                for part, text in parts.items()
+            ),
             _ANTHROPIC_VERSION,
             *CREDENTIAL,
         ),
@@ -78,9 +83,15 @@ OPERATIONS: Final = (
             *CREDENTIAL,
         ),
     ),
-    _one_model("a", "get_model"),
-    _one_model("ab", "get_model_of_two_parts"),
-    _one_model("abc", "get_model_of_three_parts"),
+    _one_model("get_model", "Show one model, by a bare id", "amazon.nova-lite-v1:0"),
+    _one_model("get_model_of_two_parts", "Show one model, by provider and id", "bedrock", "amazon.nova-lite-v1:0"),
+    _one_model(
+        "get_model_of_three_parts",
+        "Show one model, by provider and ARN",
+        "bedrock",
+        "arn:aws:bedrock:us-east-1:444455556666:application-inference-profile",
+        "a1b2c3d4e5f6",
+    ),
     Operation(
         "POST /v1/chat/completions/assembled",
         "assemble_chat",
