@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from chalicelib.chat import ChatRequest, Message, ToolCall
 
-_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
+NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,64}", re.ASCII)
 _NINE: Final = re.compile(r"[a-zA-Z0-9]{9}", re.ASCII)
 
@@ -69,13 +69,40 @@ class Names:
 
 def tool_names(request: ChatRequest) -> Names:
     """Return the names of a request's tools, those of its history included."""
-    return Names(_NAME, [*(tool.function.name for tool in request.tools or ()), *called(request.messages)])
+    return Names(NAME, [*(tool.function.name for tool in request.tools or ()), *called(request.messages)])
 
 
-def call_ids(messages: Sequence[Message], *, nine: bool = False) -> Names:
-    """Return the ids of the calls in a history; `nine`: the model takes ids of nine letters and digits alone."""
+class CallIds:
+    """The ids of the calls in a history, each for one call alone.
+
+    Some models begin anew to count their calls in each answer, and Claude refuses a history in which an id is there
+    twice (github.com/NVIDIA-NeMo/Switchyard/issues/502).
+    """
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._times: dict[str, int] = {}
+        self._now: dict[str, str] = {}
+
+    def begin(self, call_id: str) -> str:
+        """Return the id of a call."""
+        times = self._times[call_id] = self._times.get(call_id, 0) + 1
+        # With a blank in it: no id has that, so another one is made of it.
+        self._now[call_id] = self._names.of(call_id if times == 1 else f"{call_id} {times}")
+        return self._now[call_id]
+
+    def of(self, call_id: str) -> str:
+        """Return the id by which the last call of this one is known."""
+        return self._now[call_id]
+
+
+def call_ids(messages: Sequence[Message], allowed: re.Pattern[str] = _ID, *, nine: bool = False) -> CallIds:
+    """Return the ids of the calls in a history, all of the form that is `allowed`.
+
+    `nine`: the model takes ids of nine letters and digits alone.
+    """
     ids = [call.id for message in messages for call in message.tool_calls or ()]
-    return Names(_NINE, ids, _of_nine) if nine else Names(_ID, ids)
+    return CallIds(Names(_NINE, ids, _of_nine) if nine else Names(allowed, ids))
 
 
 def _like(name: str, number: int) -> str:
@@ -86,10 +113,10 @@ def _of_nine(name: str, number: int) -> str:
     return hashlib.sha256(f"{number} {name}".encode("utf-8", "surrogatepass")).hexdigest()[:9]
 
 
-def tool_use(call: ToolCall, names: Names, ids: Names, param: str) -> dict[str, Any]:
+def tool_use(call: ToolCall, names: Names, ids: CallIds, param: str) -> dict[str, Any]:
     """Return Converse's block of a call that the model made earlier."""
     arguments = arguments_of(call, param)
-    return {"toolUse": {"toolUseId": ids.of(call.id), "name": names.of(call.function.name), "input": arguments}}
+    return {"toolUse": {"toolUseId": ids.begin(call.id), "name": names.of(call.function.name), "input": arguments}}
 
 
 def arguments_of(call: ToolCall, param: str) -> dict[str, Any]:
@@ -106,7 +133,7 @@ def arguments_of(call: ToolCall, param: str) -> dict[str, Any]:
     return arguments
 
 
-def tool_result(message: Message, ids: Names) -> dict[str, Any]:
+def tool_result(message: Message, ids: CallIds) -> dict[str, Any]:
     """Return Converse's block of a result. It takes an empty list of contents, and no empty text."""
     content = [{"text": text} for text in message.texts()]
     return {"toolResult": {"toolUseId": ids.of(message.tool_call_id or ""), "content": content}}

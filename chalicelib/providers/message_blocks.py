@@ -15,6 +15,7 @@ from chalicelib.chat.messages import text_of
 from chalicelib.errors import ServiceError
 
 if TYPE_CHECKING:
+    from chalicelib.bedrock.tools import CallIds
     from chalicelib.chat import CacheControl, Message, ToolCall
 
 _LARGEST_IMAGE: Final = 5 * 1024 * 1024
@@ -33,13 +34,16 @@ def marked(block: dict[str, Any], control: CacheControl | None) -> dict[str, Any
     return block if control is None else {**block, "cache_control": control.model_dump(exclude_none=True)}
 
 
-def blocks_of(message: Message, param: str) -> list[dict[str, Any]]:
-    """Return the blocks of a message; `param` is its place. Raises `invalid_value` for what can't be read."""
+def blocks_of(message: Message, param: str, ids: CallIds) -> list[dict[str, Any]]:
+    """Return the blocks of a message; `param` is its place, `ids` those of the calls so far.
+
+    Raises `ServiceError` for what can't be read.
+    """
     if message.role == "tool":
         # A mark within a result is one behind it, as with Bedrock.
         marks = [message.cache_control, *(getattr(part, "cache_control", None) for part in message.content or ())]
         texts = [{"type": "text", "text": text} for text in message.texts()]
-        result = {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": texts}
+        result = {"type": "tool_result", "tool_use_id": ids.of(message.tool_call_id or ""), "content": texts}
         return [marked(result, next(filter(None, marks), None))]
     blocks = [
         marked(block, getattr(part, "cache_control", None))
@@ -48,7 +52,7 @@ def blocks_of(message: Message, param: str) -> list[dict[str, Any]]:
     ]
     if message.role == "assistant":
         calls = enumerate(message.tool_calls or ())
-        blocks += [_tool_use(call, f"{param}.tool_calls.{place}") for place, call in calls]
+        blocks += [_tool_use(call, ids, f"{param}.tool_calls.{place}") for place, call in calls]
     if blocks:
         blocks[-1] = marked(blocks[-1], message.cache_control)
     return blocks
@@ -83,5 +87,6 @@ def _source(part: FilePart, param: str) -> dict[str, Any]:
     )
 
 
-def _tool_use(call: ToolCall, param: str) -> dict[str, Any]:
-    return {"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments_of(call, param)}
+def _tool_use(call: ToolCall, ids: CallIds, param: str) -> dict[str, Any]:
+    arguments = arguments_of(call, param)
+    return {"type": "tool_use", "id": ids.begin(call.id), "name": call.function.name, "input": arguments}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.bedrock.offer import ONE_JSON
 from chalicelib.bedrock.quirks import Quirk, quirks_of
 from chalicelib.bedrock.schemas import closed
-from chalicelib.bedrock.tools import require_results
+from chalicelib.bedrock.tools import NAME, call_ids, require_results
 from chalicelib.chat import NamedTool
 from chalicelib.chat.messages import unsupported
 from chalicelib.errors import ServiceError
@@ -23,6 +23,7 @@ from chalicelib.providers.message_blocks import blocks_of, is_system, marked
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from chalicelib.bedrock.tools import CallIds
     from chalicelib.chat import ChatRequest, JsonSchema, Message, Tool
 
 log = logging.getLogger("rolecall")
@@ -53,14 +54,15 @@ def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> 
     changed += ["service_tier"] if chat.service_tier not in _USUAL_TIERS else []
     changed += _thoughts(chat.messages)
     require_results(chat.messages)
+    ids = call_ids(chat.messages, NAME)
     request: dict[str, Any] = {
         "model": model,
         "max_tokens": chat.token_limit or MAX_TOKENS,
-        "messages": _turns(chat.messages),
+        "messages": _turns(chat.messages, ids),
     }
     system = [{"type": "text", "text": part} for part in preamble]
     for place, message in enumerate(chat.messages):
-        system += blocks_of(message, f"messages.{place}") if is_system(message) else []
+        system += blocks_of(message, f"messages.{place}", ids) if is_system(message) else []
     wanted = chat.response_format
     if wanted is not None and wanted.type == "json_object":
         system.append({"type": "text", "text": ONE_JSON})
@@ -80,10 +82,10 @@ def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> 
     return request, tuple(dict.fromkeys(changed))
 
 
-def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def _turns(messages: Sequence[Message], ids: CallIds) -> list[dict[str, Any]]:
     """Return the turns. Results of tools stand first in theirs: `require_results` holds chats to that."""
     spoken = [
-        ("assistant" if message.role == "assistant" else "user", blocks_of(message, f"messages.{place}"))
+        ("assistant" if message.role == "assistant" else "user", blocks_of(message, f"messages.{place}", ids))
         for place, message in enumerate(messages)
         if not is_system(message)
     ]

@@ -74,6 +74,16 @@ MESSAGES = {
             [{"toolResult": {**RESULT["toolResult"], "toolUseId": "call_1___1"}}],
         ],
     ),
+    "an id that is there again is another one": (
+        [ASK, _called("c1"), _result("c1"), _called("c1"), _result("c1", "Rain")],
+        [
+            [{"text": "Weather?"}],
+            [USE],
+            [RESULT],
+            [{"toolUse": {**USE["toolUse"], "toolUseId": "c1_2_1"}}],
+            [{"toolResult": {"toolUseId": "c1_2_1", "content": [{"text": "Rain"}]}}],
+        ],
+    ),
     "an image beside a text, in order": (
         [
             {
@@ -111,7 +121,9 @@ def test_messages_become_turns(messages: list[Any], contents: list[Any]) -> None
     body = _body(messages, tools=[_tool()])
 
     assert [turn["content"] for turn in body["messages"]] == contents
-    assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"][: len(contents)]
+    assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user", "assistant", "user"][
+        : len(contents)
+    ]
     hold(body, MODEL)
 
 

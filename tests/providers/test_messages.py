@@ -159,6 +159,15 @@ def _file(data: str, name: str = "a") -> dict[str, Any]:
     return {"type": "file", "file": {"filename": name, "file_data": data}}
 
 
+def _calling(name: str) -> dict[str, Any]:
+    call = {"id": name, "type": "function", "function": {"name": "now", "arguments": ""}}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+def _told(name: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": name, "content": "Sun."}
+
+
 MESSAGES: list[Any] = [
     pytest.param(
         [{"role": "user", "content": [{"type": "text", "text": "a"}]}, {"role": "user", "content": "b"}],
@@ -193,6 +202,24 @@ MESSAGES: list[Any] = [
             },
         ],
         id="a call, its result, and what is said after it",
+    ),
+    pytest.param(
+        [ASKED, *([_calling("functions.now:0"), _told("functions.now:0")] * 2)],
+        [
+            {"role": "user", "content": _text(ASKED["content"])},
+            *(
+                turn
+                for given in ("functions_now_0_1", "functions_now_0_2_1")
+                for turn in (
+                    {"role": "assistant", "content": [{"type": "tool_use", "id": given, "name": "now", "input": {}}]},
+                    {
+                        "role": "user",
+                        "content": [{"type": "tool_result", "tool_use_id": given, "content": _text("Sun.")}],
+                    },
+                )
+            ),
+        ],
+        id="ids that Anthropic does not take, and that are there twice",
     ),
     pytest.param(
         [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"data:image/jpg;base64,{PNG}"}}]}],
