@@ -27,7 +27,8 @@ _NO_CALLS: Final = "Do not call a tool now. Answer in words."
 _SOME_CALL: Final = "Answer by calling one of the tools."
 ONE_JSON: Final = "Answer with one JSON object and nothing else."
 """Stands for OpenAI's JSON mode, which no other API has."""
-_ANSWER: Final = "answer_in_json"
+ANSWER: Final = "answer_in_json"
+"""What a tool of ours is called whose input is the answer, where nothing of the client's is called so."""
 Choice = dict[str, Any] | None
 """Converse's `toolChoice`; None is `auto`."""
 
@@ -79,7 +80,7 @@ class Offer:
 
     def _spec(self, tool: Tool, place: int) -> dict[str, Any]:
         function = tool.function
-        schema = _object_schema(function.parameters, f"tools.{place}.function.parameters")
+        schema = object_schema(function.parameters, f"tools.{place}.function.parameters")
         spec: dict[str, Any] = {"name": self._names.of(function.name), "inputSchema": {"json": schema}}
         if function.description and function.description.strip():
             spec["description"] = function.description
@@ -107,7 +108,7 @@ class Offer:
             tools = tools if history else []
         declared = {tool["toolSpec"]["name"] for tool in tools if "toolSpec" in tool}
         return tools + [
-            {"toolSpec": {"name": name, "inputSchema": {"json": _object_schema(None, "")}}}
+            {"toolSpec": {"name": name, "inputSchema": {"json": object_schema(None, "")}}}
             for name in history
             if name not in declared
         ]
@@ -139,10 +140,7 @@ class Offer:
         self, wanted: JsonSchema | None, tools: list[dict[str, object]], choice: Choice, *, may_call: bool
     ) -> Choice:
         """Ask for JSON of a schema, and return what must be called for it."""
-        param = "response_format.json_schema.schema"
-        if wanted is None or wanted.schema_ is None:
-            raise ServiceError("missing_field", f"{param}: This field is required.", param=param)
-        schema = _object_schema(wanted.schema_, param)
+        wanted, schema = wanted_schema(wanted)
         native = closed(schema, strict=bool(wanted.strict)) if Quirk.JSON_SCHEMA in self._quirks else None
         if native is not None:
             text: dict[str, Any] = {"schema": json.dumps(native, ensure_ascii=False), "name": wanted.name}
@@ -150,10 +148,9 @@ class Offer:
                 text["description"] = wanted.description
             self.output = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": text}}}
             return choice
-        self.answer_tool = self._names.added(_ANSWER)
+        self.answer_tool = self._names.added(ANSWER)
         self.hints = [hint for hint in self.hints if hint != _NO_CALLS]
-        description = wanted.description if wanted.description and wanted.description.strip() else "Give the answer."
-        spec = {"name": self.answer_tool, "description": description, "inputSchema": {"json": schema}}
+        spec = {"name": self.answer_tool, "description": meaning_of(wanted), "inputSchema": {"json": schema}}
         tools.append({"toolSpec": spec})
         if choice is not None and "tool" in choice:
             return choice
@@ -180,8 +177,24 @@ def cache_point(control: CacheControl) -> dict[str, Any]:
     return {"cachePoint": {"type": "default"} | ({"ttl": control.ttl} if control.ttl else {})}
 
 
-def _object_schema(schema: Mapping[str, object] | None, param: str) -> dict[str, Any]:
-    """Return a schema whose root says that it is an object, as Converse wants it."""
+def wanted_schema(wanted: JsonSchema | None) -> tuple[JsonSchema, dict[str, Any]]:
+    """Return what the answer is to fit, and its schema. Raises `ServiceError` where there is none, or none of objects.
+
+    Both of Bedrock's ways, and Anthropic's own API, take objects alone.
+    """
+    param = "response_format.json_schema.schema"
+    if wanted is None or wanted.schema_ is None:
+        raise ServiceError("missing_field", f"{param}: This field is required.", param=param)
+    return wanted, object_schema(wanted.schema_, param)
+
+
+def meaning_of(wanted: JsonSchema) -> str:
+    """Return what is said of the tool that stands for the answer."""
+    return wanted.description if wanted.description and wanted.description.strip() else "Give the answer."
+
+
+def object_schema(schema: Mapping[str, object] | None, param: str) -> dict[str, Any]:
+    """Return a schema whose root says that it is an object, as Converse and Claude want it."""
     if not schema:
         return {"type": "object", "properties": {}}
     if schema.get("type", "object") != "object":

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from chalicelib.providers.base import Question
     from chalicelib.providers.credentials import ApiKey
+    from chalicelib.providers.messages import Asked
     from chalicelib.providers.outgoing import Outgoing, Received
 
 HOST: Final = FixedHost("api.anthropic.com")
@@ -65,30 +66,32 @@ class Anthropic:
 
     def chat(self, question: Question) -> Chat:
         """Ask for a message, and return it as a completion."""
-        request, changed = _prepared(question)
+        asked = _prepared(question)
         try:
-            received = self._received("chat", "POST", "/v1/messages", request, time.monotonic() + question.seconds)
+            received = self._received("chat", "POST", "/v1/messages", asked.body, time.monotonic() + question.seconds)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
         answer = received.document
-        completion = from_message(answer, int(time.time())) if isinstance(answer, dict) else None
+        completion = from_message(answer, int(time.time()), asked.answer_tool) if isinstance(answer, dict) else None
         if completion is None:
             raise ended_early("anthropic")
-        return Chat(completion, changed, request_id_of(received.headers))
+        return Chat(completion, asked.changed, request_id_of(received.headers))
 
     def stream(self, question: Question) -> ChatStream:
         """Ask for a message as it is made, and return its events as chunks."""
-        request, changed = _prepared(question)
+        asked = _prepared(question)
         options = question.body.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
-        call = Call("anthropic", "chat", "POST", HOST, "/v1/messages", self._headers(), request, question.seconds)
+        call = Call("anthropic", "chat", "POST", HOST, "/v1/messages", self._headers(), asked.body, question.seconds)
         secret = self._key.get_secret_value()
         try:
             headers, pieces = begun(self._outgoing, call, secret)
         except (ProviderError, Unreachable) as failure:
             raise explain(failure) from failure
-        made = chunks(pieces, int(time.time()), include_usage=include_usage, secret=secret)
-        return ChatStream(made, pieces.abort, changed, request_id_of(headers))
+        made = chunks(
+            pieces, int(time.time()), include_usage=include_usage, secret=secret, answer_tool=asked.answer_tool
+        )
+        return ChatStream(made, pieces.abort, asked.changed, request_id_of(headers))
 
     def _headers(self) -> dict[str, str]:
         return {"x-api-key": self._key.get_secret_value(), "anthropic-version": VERSION}
@@ -125,8 +128,8 @@ class Anthropic:
         return whole(self._outgoing, call, self._key.get_secret_value())
 
 
-def _prepared(question: Question) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the body of a message, and the names of fields that were changed or left out. Raises `ServiceError`."""
+def _prepared(question: Question) -> Asked:
+    """Return what is asked. Raises `ServiceError`."""
     model = named(question.model)
     return to_messages(model, ChatRequest.model_validate({**question.body, "model": model}), question.preamble)
 

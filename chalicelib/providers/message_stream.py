@@ -43,9 +43,14 @@ def read_events(pieces: Pieces, secret: str) -> Generator[tuple[str, dict[str, A
                 return
 
 
-def chunks(pieces: Pieces, created: int, *, include_usage: bool, secret: str) -> Generator[dict[str, Any], None, None]:
-    """Yield a stream's chunks; raises `ServiceError` unless `message_stop` came after a reason to stop."""
-    state = _State(created)
+def chunks(
+    pieces: Pieces, created: int, *, include_usage: bool, secret: str, answer_tool: str | None = None
+) -> Generator[dict[str, Any], None, None]:
+    """Yield a stream's chunks; raises `ServiceError` unless `message_stop` came after a reason to stop.
+
+    The input of `answer_tool` is the answer.
+    """
+    state = _State(created, answer_tool)
     with closing(read_events(pieces, secret)) as told:
         for name, document in told:
             delta, reason = state.take(name, document)
@@ -60,7 +65,7 @@ def chunks(pieces: Pieces, created: int, *, include_usage: bool, secret: str) ->
 class _State:
     """What earlier events said that later chunks need."""
 
-    def __init__(self, created: int) -> None:
+    def __init__(self, created: int, answer_tool: str | None) -> None:
         self.stopped = False
         self.usage: Mapping[str, Any] = {}
         self.output = 0
@@ -68,10 +73,21 @@ class _State:
         self._id = self._model = ""
         self._calls = -1
         self._arguments = False
+        self._answer_tool = answer_tool
+        self._answer: str | None = None
+        """The first piece of the answer that comes as a tool's input, once that has begun."""
+        self._answering = False
+        self._passing_over = False
+        self._aside: list[str] = []
+        """What was said beside an answer by tool; the answer, if that tool is never called."""
 
     def take(self, name: str, document: Mapping[str, object]) -> tuple[dict[str, Any] | None, str | None]:
         """Return the delta and the reason to stop that an event brings, None for what it does not."""
         part = document.get({"message_start": "message", "content_block_start": "content_block"}.get(name, "delta"))
+        if name == "content_block_stop" and (self._answering or self._passing_over):
+            empty = self._answering and not self._answer
+            self._answering = self._passing_over = False
+            return ({"content": "{}"} if empty else None), None
         if name == "content_block_stop" and self._calls >= 0 and not self._arguments:
             # A call without arguments: clients parse what they were given, and nothing is not JSON.
             self._arguments = True
@@ -83,6 +99,12 @@ class _State:
             self.usage = part["usage"] if isinstance(part.get("usage"), dict) else {}
             return {"role": "assistant", "content": "", "refusal": None}, None
         if name == "content_block_start" and part.get("type") == "tool_use":
+            if self._answer_tool is not None and text(part, "name") == self._answer_tool:
+                # A second answer is none.
+                self._answering, self._passing_over = self._answer is None, self._answer is not None
+                self._answer = self._answer or ""
+                self._aside.clear()
+                return None, None
             self._calls += 1
             self._arguments = False
             function = {"name": text(part, "name"), "arguments": ""}
@@ -94,13 +116,24 @@ class _State:
             usage = document.get("usage")
             self.output = (number(usage, "output_tokens") if isinstance(usage, dict) else None) or 0
             self.stopped = True
-            return None, finish_reason(text(part, "stop_reason"))
+            answered = self._answer is not None and self._calls < 0
+            said = {"content": "".join(self._aside)} if self._aside else None
+            return said, finish_reason(text(part, "stop_reason"), answered=answered)
         return None, None
 
     def _delta(self, part: Mapping[str, object]) -> dict[str, Any] | None:
         if part.get("type") == "text_delta":
-            return {"content": text(part, "text")}
+            if self._answer_tool is None:
+                return {"content": text(part, "text")}
+            if self._answer is None:
+                self._aside.append(text(part, "text"))
+            return None
         if part.get("type") == "input_json_delta" and text(part, "partial_json"):
+            if self._passing_over:
+                return None
+            if self._answering:
+                self._answer = self._answer or text(part, "partial_json")
+                return {"content": text(part, "partial_json")}
             self._arguments = True
             return {"tool_calls": [{"index": self._calls, "function": {"arguments": text(part, "partial_json")}}]}
         return None

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import logging
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from chalicelib.bedrock.offer import ONE_JSON
+from chalicelib.bedrock.offer import ANSWER, ONE_JSON, meaning_of, object_schema, wanted_schema
 from chalicelib.bedrock.quirks import Quirk, quirks_of
 from chalicelib.bedrock.schemas import closed
-from chalicelib.bedrock.tools import NAME, call_ids, require_results
+from chalicelib.bedrock.tools import NAME, call_ids, require_results, tool_names
 from chalicelib.chat import NamedTool
 from chalicelib.chat.messages import unsupported
 from chalicelib.errors import ServiceError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chalicelib.bedrock.tools import CallIds
-    from chalicelib.chat import ChatRequest, JsonSchema, Message, Tool
+    from chalicelib.chat import ChatRequest, Message, Tool
 
 log = logging.getLogger("rolecall")
 
@@ -42,8 +42,19 @@ _REASONS: Final = {
 _USUAL_TIERS: Final = (None, "auto", "default")
 
 
-def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the body of a message, and the names of fields that were changed or left out. Raises `ServiceError`.
+class Asked(NamedTuple):
+    """The body of a message, and the names of fields that were changed or left out.
+
+    The input of `answer_tool` is the answer, where JSON of a schema is asked for that way.
+    """
+
+    body: dict[str, Any]
+    changed: tuple[str, ...]
+    answer_tool: str | None = None
+
+
+def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> Asked:
+    """Return what Anthropic is asked for a chat. Raises `ServiceError`.
 
     `preamble` goes before the system's own texts.
     """
@@ -66,8 +77,6 @@ def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> 
     wanted = chat.response_format
     if wanted is not None and wanted.type == "json_object":
         system.append({"type": "text", "text": ONE_JSON})
-    elif wanted is not None and wanted.type == "json_schema":
-        request["output_config"] = {"format": {"type": "json_schema", "schema": _schema(wanted.json_schema)}}
     if system:
         request["system"] = system
     _sampling(model, chat, request, changed)
@@ -76,10 +85,10 @@ def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> 
         request["stop_sequences"] = kept
     if kept != stops:
         changed.append("stop")
-    _tools(model, chat, request, changed)
+    answer_tool = _offer(model, chat, request, changed)
     if chat.stream:
         request["stream"] = True
-    return request, tuple(dict.fromkeys(changed))
+    return Asked(request, tuple(dict.fromkeys(changed)), answer_tool)
 
 
 def _turns(messages: Sequence[Message], ids: CallIds) -> list[dict[str, Any]]:
@@ -113,14 +122,6 @@ def _thoughts(messages: Sequence[Message]) -> list[str]:
     return [f"messages.{name}" for name in names]
 
 
-def _schema(wanted: JsonSchema | None) -> dict[str, Any]:
-    param = "response_format.json_schema.schema"
-    if wanted is None or wanted.schema_ is None:
-        raise ServiceError("missing_field", f"{param}: This field is required.", param=param)
-    # What can't be closed is sent as it is: Anthropic says what it has against it.
-    return closed(wanted.schema_, strict=bool(wanted.strict)) or wanted.schema_
-
-
 def _sampling(model: str, chat: ChatRequest, request: dict[str, object], changed: list[str]) -> None:
     quirks = quirks_of(model)
     if chat.temperature is not None:
@@ -136,24 +137,44 @@ def _sampling(model: str, chat: ChatRequest, request: dict[str, object], changed
             request["top_p"] = chat.top_p
 
 
-def _tools(model: str, chat: ChatRequest, request: dict[str, object], changed: list[str]) -> None:
+def _offer(model: str, chat: ChatRequest, request: dict[str, object], changed: list[str]) -> str | None:
+    """Add the tools and the form of the answer; return the tool that stands for it, if there is one."""
+    tools = [_tool(model, tool, place, changed) for place, tool in enumerate(chat.tools or ())]
+    chosen = _choice(chat) if tools else {}
+    if not tools and chat.tool_choice not in {None, "auto", "none"}:
+        raise ServiceError("invalid_value", "No tool is offered.", param="tool_choice", fix="Send tools.")
+    answer_tool = None
+    if chat.response_format is not None and chat.response_format.type == "json_schema":
+        wanted, schema = wanted_schema(chat.response_format.json_schema)
+        native = closed(schema, strict=bool(wanted.strict)) if Quirk.JSON_SCHEMA in quirks_of(model) else None
+        if native is not None:
+            request["output_config"] = {"format": {"type": "json_schema", "schema": native}}
+        else:
+            # As with Bedrock: what Anthropic can't hold a model to is asked for through a tool.
+            answer_tool = tool_names(chat).added(ANSWER)
+            tools.append({"name": answer_tool, "description": meaning_of(wanted), "input_schema": schema})
+            if chosen.get("type") in {None, "none"}:
+                chosen = {"type": "tool", "name": answer_tool}
+            elif chosen["type"] == "auto":
+                chosen["type"] = "any"
+    if tools:
+        request |= {"tools": tools, "tool_choice": chosen}
+    return answer_tool
+
+
+def _choice(chat: ChatRequest) -> dict[str, Any]:
     choice = chat.tool_choice
-    if not chat.tools:
-        if choice not in {None, "auto", "none"}:
-            raise ServiceError("invalid_value", "No tool is offered.", param="tool_choice", fix="Send tools.")
-        return
-    request["tools"] = [_tool(model, tool, changed) for tool in chat.tools]
     chosen: dict[str, Any] = {"type": {"required": "any", "none": "none"}.get(str(choice), "auto")}
     if isinstance(choice, NamedTool):
         chosen = {"type": "tool", "name": choice.function.name}
     if chat.parallel_tool_calls is False and chosen["type"] != "none":
         chosen["disable_parallel_tool_use"] = True
-    request["tool_choice"] = chosen
+    return chosen
 
 
-def _tool(model: str, tool: Tool, changed: list[str]) -> dict[str, Any]:
+def _tool(model: str, tool: Tool, place: int, changed: list[str]) -> dict[str, Any]:
     function = tool.function
-    schema = {"type": "object", **(function.parameters or {})}
+    schema = object_schema(function.parameters, f"tools.{place}.function.parameters")
     made: dict[str, Any] = {"name": function.name, "input_schema": schema}
     if function.description and function.description.strip():
         made["description"] = function.description
@@ -166,9 +187,14 @@ def _tool(model: str, tool: Tool, changed: list[str]) -> dict[str, Any]:
     return marked(made, tool.cache_control)
 
 
-def finish_reason(stop_reason: str) -> str:
-    """Return OpenAI's word for why an answer ended; one that is new is logged, as the answer is there and whole."""
+def finish_reason(stop_reason: str, *, answered: bool = False) -> str:
+    """Return OpenAI's word for why an answer ended; one that is new is logged, as the answer is there and whole.
+
+    `answered`: no tool is called but the one that stands for the answer.
+    """
     finish = _REASONS.get(stop_reason)
+    if finish == "tool_calls" and answered:
+        return "stop"
     if finish is None:
         log.warning("unknown stop reason", extra={"reason": ascii(stop_reason[:50])})
     return finish or "stop"
@@ -187,13 +213,18 @@ def usage_of(usage: Mapping[str, object], output: int) -> dict[str, Any]:
     }
 
 
-def from_message(answer: Mapping[str, object], created: int) -> dict[str, Any] | None:
+def from_message(answer: Mapping[str, object], created: int, answer_tool: str | None = None) -> dict[str, Any] | None:
     """Return the completion of an answer, or None when a part of it is missing."""
     reason, usage = text(answer, "stop_reason"), answer.get("usage")
     if not reason or not isinstance(usage, dict) or not isinstance(answer.get("content"), list):
         return None
     blocks = rows(answer, "content")
     said = "".join(text(block, "text") for block in blocks if block.get("type") == "text")
+    used = [block for block in blocks if block.get("type") == "tool_use"]
+    answers = [block for block in used if answer_tool is not None and text(block, "name") == answer_tool]
+    if answers:
+        # What a model says beside the JSON that was asked for is no part of it.
+        said = json.dumps(answers[0].get("input") or {}, ensure_ascii=False)
     message: dict[str, Any] = {"role": "assistant", "content": said or None, "refusal": None, "annotations": []}
     calls = [
         {
@@ -201,12 +232,17 @@ def from_message(answer: Mapping[str, object], created: int) -> dict[str, Any] |
             "type": "function",
             "function": {"name": text(block, "name"), "arguments": json.dumps(block.get("input") or {})},
         }
-        for block in blocks
-        if block.get("type") == "tool_use"
+        for block in used
+        if block not in answers
     ]
     if calls:
         message["tool_calls"] = calls
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason(reason)}
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": None,
+        "finish_reason": finish_reason(reason, answered=bool(answers) and not calls),
+    }
     return {
         "id": text(answer, "id"),
         "object": "chat.completion",

@@ -6,9 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from urllib3 import HTTPResponse
 
 from chalicelib.chat import ChatRequest
-from chalicelib.providers.messages import from_message, to_messages
+from chalicelib.providers.message_stream import chunks
+from chalicelib.providers.messages import Asked, from_message, to_messages
+from chalicelib.providers.outgoing import Pieces
 from tests.far_customer import Api
 from tests.own_keys import of_provider
 
@@ -27,7 +30,12 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "argumen
 def _translated(
     body: dict[str, Any], preamble: tuple[str, ...] = (), model: str = OLD
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    return to_messages(model, ChatRequest.model_validate({"model": model, **body}), preamble)
+    asked = to_messages(model, ChatRequest.model_validate({"model": model, **body}), preamble)
+    return asked.body, asked.changed
+
+
+def _asked(model: str, body: dict[str, Any]) -> Asked:
+    return to_messages(model, ChatRequest.model_validate({"model": model, "messages": [ASKED], **body}))
 
 
 def _text(*texts: str) -> list[dict[str, str]]:
@@ -59,7 +67,7 @@ FIELDS: list[Any] = [
     ),
     pytest.param(
         {"tools": [{"type": "function", "function": {"name": "now", "description": "The time."}}]},
-        {"tools": [{"name": "now", "description": "The time.", "input_schema": {"type": "object"}}]},
+        {"tools": [{"name": "now", "description": "The time.", "input_schema": {"type": "object", "properties": {}}}]},
         id="a tool without parameters",
     ),
     pytest.param(
@@ -83,16 +91,6 @@ FIELDS: list[Any] = [
         {"tools": [TOOL], "parallel_tool_calls": False, "tool_choice": "none"},
         {"tool_choice": {"type": "none"}},
         id="one call of none",
-    ),
-    pytest.param(
-        _schema(name="x", schema={"type": "object", "required": ["a"]}),
-        {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object", "required": ["a"]}}}},
-        id="a schema for the answer",
-    ),
-    pytest.param(
-        _schema(name="x", schema=LOOSE, strict=True),
-        {"output_config": {"format": {"type": "json_schema", "schema": LOOSE | CLOSED}}},
-        id="a strict schema, closed as Anthropic wants it",
     ),
     pytest.param({"response_format": {"type": "text"}}, {"output_config": None, "system": None}, id="text"),
     pytest.param({"logprobs": False, "n": 1, "functions": [], "audio": None}, {"n": None}, id="what asks for nothing"),
@@ -296,6 +294,137 @@ def test_what_a_message_holds_in_vain_is_named() -> None:
     assert set(changed) == {"messages.name", "messages.thinking_blocks", "messages.reasoning_content"}
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_schema_for_the_answer_is_anthropics_own_affair_where_it_can_be(strict: bool) -> None:
+    """Closed as it wants it, where the client's strict says that it is."""
+    schema = LOOSE if strict else LOOSE | CLOSED
+    asked = _asked(HAIKU, _schema(name="x", schema=schema, strict=strict))
+
+    assert asked.body["output_config"] == {"format": {"type": "json_schema", "schema": LOOSE | CLOSED}}
+    assert ("tools" in asked.body, asked.answer_tool) == (False, None)
+
+
+NAMED = {"type": "function", "function": {"name": "weather"}}
+BY_TOOL: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "a model without it": (OLD, LOOSE | CLOSED, {}, {"type": "tool", "name": "answer_in_json"}),
+    "a schema with bounds": (
+        HAIKU,
+        {**LOOSE, **CLOSED, "properties": {"city": {"type": "string", "minLength": 1}}},
+        {},
+        {"type": "tool", "name": "answer_in_json"},
+    ),
+    "an open schema": (HAIKU, LOOSE, {}, {"type": "tool", "name": "answer_in_json"}),
+    "tools besides": (
+        OLD,
+        LOOSE,
+        {"tools": [TOOL], "parallel_tool_calls": False},
+        {"type": "any", "disable_parallel_tool_use": True},
+    ),
+    "a tool that must be called": (
+        OLD,
+        LOOSE,
+        {"tools": [TOOL], "tool_choice": NAMED},
+        {"type": "tool", "name": "weather"},
+    ),
+    "tools that must not be called": (
+        OLD,
+        LOOSE,
+        {"tools": [TOOL], "tool_choice": "none"},
+        {"type": "tool", "name": "answer_in_json"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "schema", "fields", "choice"), BY_TOOL.values(), ids=BY_TOOL)
+def test_elsewhere_a_tool_of_ours_stands_for_the_answer(
+    model: str, schema: dict[str, Any], fields: dict[str, Any], choice: dict[str, Any]
+) -> None:
+    """As with Bedrock: Anthropic would refuse the schema, or the field."""
+    asked = _asked(model, _schema(name="x", schema=schema) | fields)
+
+    assert asked.answer_tool == "answer_in_json"
+    assert asked.body["tools"][-1] == {
+        "name": "answer_in_json",
+        "description": "Give the answer.",
+        "input_schema": schema,
+    }
+    assert (asked.body["tool_choice"], "output_config" in asked.body) == (choice, False)
+
+
+ANSWER: dict[str, Any] = {
+    "id": "msg_1",
+    "model": OLD,
+    "content": [{"type": "text", "text": "Apples."}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 2},
+}
+ANSWERED = {"type": "tool_use", "id": "t", "name": "answer", "input": {"city": "Bern"}}
+CALLS_TOO = {**ANSWERED, "name": "weather"}
+SAID: dict[str, tuple[list[dict[str, Any]], str | None, str, int]] = {
+    "the answer alone": ([ANSWERED], '{"city": "Bern"}', "stop", 0),
+    "words beside it are no part of it": ([*_text("Here:"), ANSWERED], '{"city": "Bern"}', "stop", 0),
+    "a second answer is none": ([ANSWERED, {**ANSWERED, "input": {}}], '{"city": "Bern"}', "stop", 0),
+    "an answer without members": ([{**ANSWERED, "input": {}}], "{}", "stop", 0),
+    "words in its place": (_text("No."), "No.", "stop", 0),
+    "a call of the client's": ([*_text("I look."), CALLS_TOO], "I look.", "tool_calls", 1),
+}
+
+
+def _streamed(blocks: list[dict[str, Any]], reason: str) -> list[dict[str, Any]]:
+    """Return the chunks of the events in which Anthropic would send these blocks."""
+    told: list[tuple[str, dict[str, Any]]] = [("message_start", {"message": {"id": "m", "usage": {}}})]
+    for index, block in enumerate(blocks):
+        empty = {**block, "text": ""} if block["type"] == "text" else {**block, "input": {}}
+        told.append(("content_block_start", {"index": index, "content_block": empty}))
+        if block["type"] == "text":
+            told.append(("content_block_delta", {"delta": {"type": "text_delta", "text": block["text"]}}))
+        elif block["input"]:
+            text = json.dumps(block["input"])
+            deltas = ({"type": "input_json_delta", "partial_json": part} for part in (text[:5], text[5:]))
+            told += [("content_block_delta", {"delta": delta}) for delta in deltas]
+        told.append(("content_block_stop", {"index": index}))
+    told += [("message_delta", {"delta": {"stop_reason": reason}, "usage": {}}), ("message_stop", {})]
+    octets = "".join(f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n" for name, data in told).encode()
+    pieces = Pieces((octets[at : at + 50] for at in range(0, len(octets), 50)), HTTPResponse())
+    return list(chunks(pieces, 0, include_usage=False, secret="none", answer_tool="answer"))
+
+
+@pytest.mark.parametrize(("blocks", "content", "finish", "calls"), SAID.values(), ids=SAID)
+def test_the_input_of_our_tool_is_the_answer(
+    blocks: list[dict[str, Any]], content: str | None, finish: str, calls: int
+) -> None:
+    """Whole and streamed alike; words are, where it was not called."""
+    reason = "tool_use" if any(block["type"] == "tool_use" for block in blocks) else "end_turn"
+    whole = from_message(ANSWER | {"content": blocks, "stop_reason": reason}, 0, "answer")
+    assert whole is not None
+    [choice] = whole["choices"]
+    deltas = [chunk["choices"][0] for chunk in _streamed(blocks, reason)]
+
+    assert (choice["message"]["content"], choice["finish_reason"]) == (content, finish)
+    assert len(choice["message"].get("tool_calls", [])) == calls
+    assert "".join(one["delta"].get("content") or "" for one in deltas) == content
+    assert deltas[-1]["finish_reason"] == finish
+    assert len({call["index"] for one in deltas for call in one["delta"].get("tool_calls", [])}) == calls
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+def test_json_of_a_schema_comes_from_every_model(world: World, streams: bool) -> None:
+    """Over HTTP, from one that can't be held to a schema: what it calls is the answer, and no call."""
+    api = Api(world.gateway.url, world.issuer.token("own-keys"), of_provider(world, "anthropic"))
+    answer = api.post(
+        "/v1/chat/completions",
+        {"model": OLD, "messages": [ASKED], "stream": streams, **_schema(name="x", schema=LOOSE)},
+    )
+    if streams:
+        events = [json.loads(line[6:]) for line in answer.text.split("\n\n") if line.startswith("data: {")]
+        content = "".join(event["choices"][0]["delta"].get("content", "") for event in events)
+        finish = events[-1]["choices"][0]["finish_reason"]
+    else:
+        content, finish = (answer.json["choices"][0]["message"]["content"], answer.json["choices"][0]["finish_reason"])
+
+    assert (list(json.loads(content)), finish) == (["city"], "stop")
+
+
 def test_the_systems_texts_stand_apart_in_their_order() -> None:
     """Those of the service first, then the developer's and the system's own, and JSON mode's last."""
     messages = [{"role": "developer", "content": [{"type": "text", "text": "b", **MARK}]}, ASKED]
@@ -396,15 +525,6 @@ def test_what_messages_has_nothing_for_is_refused_by_its_place(
 
     assert (answer.status, answer.error["code"], answer.error["param"]) == (400, code, param)
     assert fake.calls() == []
-
-
-ANSWER: dict[str, Any] = {
-    "id": "msg_1",
-    "model": OLD,
-    "content": [{"type": "text", "text": "Apples."}],
-    "stop_reason": "end_turn",
-    "usage": {"input_tokens": 3, "output_tokens": 2},
-}
 
 
 @pytest.mark.parametrize(
