@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sandbox.world import World
     from tools.package import Package
 
+ROOT = Path(__file__).parents[2]
 CHUNKS = 200
 CHAT: dict[str, Any] = {
     "model": "bedrock/amazon.nova-lite-v1:0",
@@ -285,4 +286,38 @@ def test_an_app_without_settings_is_told_what_it_lacks() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "TABLE_NAME is not set." in done.stderr
     assert "--sandbox" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(("--package", "/nowhere.zip"), "--package: /nowhere.zip is neither", id="no package"),
+        pytest.param(("--package", "README.md"), "--package: README.md is neither", id="no zip"),
+        pytest.param(("--template", "/nowhere.json"), "--template: there is no file", id="no template"),
+        pytest.param(("--template", "README.md"), "README.md is no stack", id="no stack"),
+        pytest.param(("--template", ".chalice/resources.json"), "resources.json is no stack", id="a stack without API"),
+        pytest.param(("--python", "/nowhere/python"), "--python: there is no program", id="no Python"),
+        pytest.param(("--port", "99999"), "--port: give 0 to 65535", id="no port"),
+        pytest.param(("--processes", "0"), "--processes and --timeout", id="no process"),
+        pytest.param(("--env", "TABLE_NAME"), "--env: write NAME=VALUE, not TABLE_NAME", id="no value"),
+    ],
+)
+def test_wrong_arguments_are_told_in_words(arguments: tuple[str, ...], told: str) -> None:
+    """The one that is wrong, and no frames of whatever it was handed to."""
+    program = [sys.executable, "-m", "tools.lambda_emulator", "--port", "0", *arguments]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_told(world: World) -> None:
+    """Instead of a socket's traceback."""
+    taken = world.gateway.url.rpartition(":")[2]
+    program = [sys.executable, "-m", "tools.lambda_emulator", "--sandbox", "--port", taken]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+    assert f"Port {taken} can't be had" in done.stderr
     assert "Traceback" not in done.stderr

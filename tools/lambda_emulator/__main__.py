@@ -25,10 +25,11 @@ import signal
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 from tools.lambda_emulator import package
-from tools.lambda_emulator.api import CannotLoadError, from_app, from_template
+from tools.lambda_emulator.api import Api, CannotLoadError, from_app, from_template
 from tools.lambda_emulator.fleet import Fleet
 from tools.lambda_emulator.gateway import Gateway
 from tools.lambda_emulator.process import Function
@@ -59,7 +60,38 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=4, help="reserved concurrency; default: 4")
     parser.add_argument("--timeout", type=float, default=300.0, help="the function's timeout in seconds; default: 300")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="a variable of the function")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if wrong := _wrong(arguments):
+        parser.error(wrong)
+    return arguments
+
+
+def _wrong(given: argparse.Namespace) -> str:
+    """Return what is wrong with the arguments, or "": each would end in a traceback elsewhere."""
+    if given.package is not None and not (given.package.is_dir() or zipfile.is_zipfile(given.package)):
+        return f"--package: {given.package} is neither a zip nor a directory"
+    if given.template is not None and not given.template.is_file():
+        return f"--template: there is no file {given.template}"
+    if shutil.which(given.python) is None:
+        return f"--python: there is no program {given.python}"
+    if not 0 <= given.port <= 65535:
+        return "--port: give 0 to 65535"
+    if given.processes < 1 or given.timeout <= 0:
+        return "--processes and --timeout: with less than one, or no time, nothing is answered"
+    nameless = [pair for pair in given.env if "=" not in pair.lstrip("=")]
+    return f"--env: write NAME=VALUE, not {nameless[0]}" if nameless else ""
+
+
+def _api(template: Path | None, function: Function) -> Api:
+    if template is None:
+        try:
+            return from_app(function)
+        except CannotLoadError as error:
+            sys.exit(f"{error}\n\n--env NAME=VALUE gives it settings; --sandbox gives it all of them, and a local AWS.")
+    try:
+        return from_template(template)
+    except (ValueError, LookupError, TypeError) as error:
+        sys.exit(f"{template} is no stack as tools.package writes it: {error}")
 
 
 def main() -> int:
@@ -91,12 +123,12 @@ def main() -> int:
             shell = f"token: {world.issuer.token(TENANT)}\nthe customer's administrator:\n{world.exports()}"
             given = package.put_on_sandbox(root, world)
             function = dataclasses.replace(function, handler="sandboxed.app", environ={**given, **function.environ})
-        try:
-            api = from_app(function) if arguments.template is None else from_template(arguments.template)
-        except CannotLoadError as error:
-            sys.exit(f"{error}\n\n--env NAME=VALUE gives it settings; --sandbox gives it all of them, and a local AWS.")
+        api = _api(arguments.template, function)
         fleet = stack.enter_context(Fleet(function, arguments.processes))
-        gateway = stack.enter_context(Gateway(fleet, api, arguments.port))
+        try:
+            gateway = stack.enter_context(Gateway(fleet, api, arguments.port))
+        except OSError as error:
+            sys.exit(f"Port {arguments.port} can't be had: {error.strerror}. Give another with --port.")
         print(gateway.url, flush=True)
         if shell:
             print(shell, flush=True)
