@@ -8,7 +8,7 @@ const ROOT = new URL("../../", import.meta.url);
 const PATIENCE_MS = 40_000;
 // A model may think before its first word.
 const STREAM_PATIENCE_MS = 120_000;
-const TOKEN_CODES = new Set(["token_expired", "invalid_token", "missing_token"]);
+export const TOKEN_CODES = new Set(["token_expired", "invalid_token", "missing_token"]);
 
 /** What went wrong: kind is network, token, limited, server, refused or stopped; the rest is the API's envelope. */
 export class Problem extends Error {
@@ -27,10 +27,12 @@ export class Problem extends Error {
 /** Whether an error is only that its view was left. */
 export const isStop = (error) => error instanceof Problem && error.kind === "stopped";
 
-function kindOf(status, code) {
+function kindOf(status, { code, type, whose_fix: whose }) {
   if (status === 401 && TOKEN_CODES.has(code)) return "token";
-  if (status === 429) return "limited";
-  return status >= 500 ? "server" : "refused";
+  // A quota that is used up comes back no sooner for waiting a little; its own words say what helps.
+  if (status === 429) return type === "insufficient_quota" ? "refused" : "limited";
+  // What failed at AWS is not told as this service's failure; what something in front of it says, in its own words, is.
+  return !code || (status >= 500 && whose !== "aws") ? "server" : "refused";
 }
 
 async function problemOf(response) {
@@ -38,7 +40,7 @@ async function problemOf(response) {
   const error = typeof document.error === "object" && document.error !== null ? document.error : {};
   const wait = Number(response.headers.get("Retry-After"));
   const details = { ...error, retry_after: Number.isFinite(wait) && wait > 0 ? wait : null };
-  return new Problem(kindOf(response.status, error.code), details);
+  return new Problem(kindOf(response.status, error), details);
 }
 
 async function send(method, path, { body, headers = {}, signal, token, stream = false }) {

@@ -1,7 +1,7 @@
 // One connection: how it stands, its record, a new external ID, its end.
 
 import { call, connectionPath, Problem } from "./api.js";
-import { announce, fill, h } from "./dom.js";
+import { announce, fill, h, mark } from "./dom.js";
 import { findingList } from "./findings.js";
 import { known, t, time } from "./i18n.js";
 import { ask, banner, button, linkButton, load, problemBox, said, setBusy, statusChip, valueLine } from "./parts.js";
@@ -42,7 +42,7 @@ function doors(connection) {
   if (connection.status === "expired") return linkButton(t("connections.new"), "#/new", "primary");
   const step = nextStep(connection);
   if (!isServed(connection)) return [to(step, "primary"), to("details")];
-  return [to("models", "primary"), to("chat"), to("verify"), to("role"), to("details")];
+  return ["models", "chat", "verify", "role", "details"].map((name) => to(name, name === step ? "primary" : "plain"));
 }
 
 function facts(connection) {
@@ -61,7 +61,7 @@ function facts(connection) {
 function reportSummary(report) {
   if (report === null) return h("p", {}, t("never.verified"));
   const kind = { verified: report.usable ? "good" : "warning", refused: "bad", inconclusive: "warning" }[report.verdict];
-  return [h("p", { class: `summary ${kind}` }, h("span", { class: "mark", "aria-hidden": "true" }), `${t(`verdict.${report.verdict}`)} · ${time(report.checked_at)}`),
+  return [h("p", { class: `summary ${kind}` }, mark(), `${t(`verdict.${report.verdict}`)} · ${time(report.checked_at)}`),
     h("ul", { class: "short" }, report.checks.map((check) => h("li", {},
       `${t("label", { name: known(`check.${check.id}`, check.title) })} ${known(`outcome.${check.outcome}`, check.outcome)}`))),
     findingList(report.findings)];

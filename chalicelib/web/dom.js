@@ -18,6 +18,9 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** The sign before a word of how something stands; the word says the same. */
+export const mark = () => h("span", { class: "mark", "aria-hidden": "true" });
+
 let made = 0;
 
 /** Return an id that nothing else on the page has. */

@@ -17,7 +17,7 @@ export default {
   "cancel": { "": "Cancel" },
   "again": {
     "": "Try again",
-    "in": "Possible in {seconds} s",
+    "in": "Possible in {time}",
   },
   "more": { "": "Show more" },
   "never": {
@@ -258,7 +258,7 @@ export default {
     "progress": "{done} of {all}",
     "progress.label": "Checks done",
     "waiting": "AWS needs some seconds to make a change known. The checks go on by themselves.",
-    "waiting.in": "Trying again in {seconds} s.",
+    "waiting.in": "Trying again in {time}.",
     "onward": "On to the models",
   },
   "check": {
@@ -298,7 +298,7 @@ export default {
     "inconclusive": "AWS gave no clear answer",
     "inconclusive.means": "That counts as not passed. It is usually over in a minute.",
     "retry": "If the role was made or changed a moment ago, AWS may need a little time to know it everywhere.",
-    "retry.in": "Best in {seconds} s",
+    "retry.in": "Best in {time}",
     "retry.now": "Now is a good time.",
     "at": "Checked {time}, in {seconds} s",
   },

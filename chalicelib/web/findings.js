@@ -1,6 +1,6 @@
 // Findings: what is wrong, whose change it is, and the document to paste.
 
-import { h } from "./dom.js";
+import { h, mark } from "./dom.js";
 import { known, t } from "./i18n.js";
 import { documentBlock, said } from "./parts.js";
 
@@ -14,7 +14,7 @@ function edits(list) {
 export function findingCard(finding) {
   const kind = { error: "bad", warning: "warning", info: "info" }[finding.severity] ?? "info";
   return h("article", { class: `finding ${kind}` },
-    h("h3", {}, h("span", { class: "mark", "aria-hidden": "true" }), known(`finding.${finding.code}`, finding.code)),
+    h("h3", {}, mark(), known(`finding.${finding.code}`, finding.code)),
     h("p", { class: "whose" }, known(`whose.${finding.whose_fix}`, finding.whose_fix)),
     said(finding.message),
     h("h4", {}, t("finding.fix")),

@@ -17,7 +17,7 @@ export default {
   "cancel": { "": "Annuler" },
   "again": {
     "": "Réessayer",
-    "in": "Possible dans {seconds} s",
+    "in": "Possible dans {time}",
   },
   "more": { "": "Afficher plus" },
   "never": {
@@ -258,7 +258,7 @@ export default {
     "progress": "{done} sur {all}",
     "progress.label": "Vérifications faites",
     "waiting": "AWS a besoin de quelques secondes pour faire connaître un changement. Les vérifications continuent toutes seules.",
-    "waiting.in": "Nouvel essai dans {seconds} s.",
+    "waiting.in": "Nouvel essai dans {time}.",
     "onward": "Passer aux modèles",
   },
   "check": {
@@ -298,7 +298,7 @@ export default {
     "inconclusive": "AWS n'a pas répondu clairement",
     "inconclusive.means": "Cela compte comme non réussi. C'est d'ordinaire passé en une minute.",
     "retry": "Si le rôle vient d'être créé ou changé, AWS a peut-être besoin d'un peu de temps pour le savoir partout.",
-    "retry.in": "De préférence dans {seconds} s",
+    "retry.in": "De préférence dans {time}",
     "retry.now": "C'est le bon moment.",
     "at": "Vérifié le {time}, en {seconds} s",
   },

@@ -2,7 +2,7 @@
 
 import { call, connectionPath, isStop } from "./api.js";
 import * as drafts from "./drafts.js";
-import { fill, h } from "./dom.js";
+import { fill, h, mark } from "./dom.js";
 import { counted, known, t } from "./i18n.js";
 import { button, field, linkButton, load, problemBox, said, setBusy } from "./parts.js";
 import { address } from "./router.js";
@@ -78,7 +78,7 @@ function modelRow(row) {
     h("th", { scope: "row" }, row.name, h("code", {}, row.id)),
     h("td", { "data-label": label("provider") }, row.provider),
     h("td", { "data-label": label("available"), class: `availability ${state}` },
-      h("span", { class: "mark", "aria-hidden": "true" }),
+      mark(),
       h("span", {}, t(`models.${word}`),
         row.reason && h("span", { class: "reason" }, ` · ${known(`finding.${row.reason}`, row.reason)}`),
         row.finding && h("details", {}, h("summary", {}, t("models.why")), said(row.finding.message), said(row.finding.fix)))),

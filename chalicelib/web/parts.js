@@ -1,13 +1,13 @@
 // The pieces that every page is made of.
 
-import { announce, fill, freshId, h, sleep } from "./dom.js";
-import { call, isStop } from "./api.js";
+import { announce, fill, freshId, h, mark, sleep } from "./dom.js";
+import { call, isStop, TOKEN_CODES } from "./api.js";
 import { foreign, known, language, t } from "./i18n.js";
 
 /** A message in a box. `kind` is good, bad, warning or info; the word before the title tells it without color. */
 export function banner(kind, title, ...rest) {
   return h("div", { class: `banner ${kind}`, role: kind === "bad" ? "alert" : "status" },
-    h("p", { class: "banner-title" }, h("span", { class: "mark", "aria-hidden": "true" }), h("span", { class: "unseen" }, `${t(`mark.${kind}`)} `), title),
+    h("p", { class: "banner-title" }, mark(), h("span", { class: "unseen" }, `${t(`mark.${kind}`)} `), title),
     rest);
 }
 
@@ -143,11 +143,17 @@ export function tabs(label, choices, { selected, onselect } = {}) {
   return h("div", { class: "tabs" }, h("div", { role: "tablist", "aria-label": label, class: "tablist" }, buttons), panel);
 }
 
-/** Count down in an element, as `key` with {seconds}; resolves at nought. The seconds are not read aloud one by one. */
+/** A length of time in hours, minutes or seconds: a day's limit in seconds would say nothing to anybody. */
+function duration(seconds) {
+  const [unit, size] = seconds < 100 ? ["second", 1] : seconds < 6000 ? ["minute", 60] : ["hour", 3600];
+  return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "long" }).format(Math.ceil(seconds / size));
+}
+
+/** Count down in an element, as `key` with {time}; resolves at nought. The seconds are not read aloud one by one. */
 export async function countDown(element, key, seconds, signal) {
   element.setAttribute("aria-live", "off");
   for (let left = seconds; left > 0; left -= 1) {
-    element.textContent = t(key, { seconds: left });
+    element.textContent = t(key, { time: duration(left) });
     await sleep(1, signal);
   }
   element.textContent = "";
@@ -155,13 +161,15 @@ export async function countDown(element, key, seconds, signal) {
 
 /** What went wrong, what to do, and a button that does it. Nothing that was typed is gone. */
 export function problemBox(problem, { retry, signal } = {}) {
-  const title = problem.kind === "refused" ? problem.message : t(`problem.${problem.kind}`);
+  const refused = problem.kind === "refused";
+  // What the API says besides: not of a server that is none of ours, nor twice of what can't be told.
+  const own = problem.code !== null && !["internal_error", ...TOKEN_CODES].includes(problem.code);
   const again = retry && button(t("again"), () => { box.remove(); retry(); });
   const wait = h("span", { class: "wait" });
-  const box = banner("bad", problem.kind === "refused" ? said(title, "span") : title,
-    problem.kind !== "refused" && h("p", {}, t(`problem.${problem.kind}.fix`)),
-    problem.kind === "limited" && problem.message && said(problem.message),
-    problem.kind === "refused" && problem.fix && said(problem.fix),
+  const box = banner("bad", refused ? said(problem.message, "span") : t(`problem.${problem.kind}`),
+    !refused && h("p", {}, t(`problem.${problem.kind}.fix`)),
+    !refused && own && said(problem.message),
+    own && problem.fix && said(problem.fix),
     problem.whoseFix && problem.whoseFix !== "customer" && h("p", {}, t(`whose.${problem.whoseFix}`)),
     (again || problem.kind === "limited") && h("p", { class: "actions" }, again, wait),
     problem.requestId && h("p", { class: "reference" }, t("problem.reference"), " ", h("code", {}, problem.requestId)));

@@ -43,7 +43,8 @@ export const tooEarlyBanner = (connection) => overBanner(connection) ?? (isServe
 
 /** Where a person goes on with a connection. */
 export function nextStep(connection) {
-  if (isServed(connection)) return "models";
+  // One that needs attention, or can't be used, is helped by a check; its models would only be refused.
+  if (isServed(connection) && connection.usable && connection.status !== "degraded") return "models";
   return connection.role_arn || connection.candidate_role_arn ? "verify" : "role";
 }
 

@@ -2,7 +2,7 @@
 
 import { mayBecomeArn, roleArnProblem, trimmed } from "./arn.js";
 import * as drafts from "./drafts.js";
-import { announce, fill, h } from "./dom.js";
+import { announce, fill, h, mark } from "./dom.js";
 import { findingList } from "./findings.js";
 import { known, t, time } from "./i18n.js";
 import { lintBox } from "./lint.js";
@@ -82,7 +82,7 @@ function isAsExpected(check) {
 function checkRow(id, check, running) {
   const state = !check ? (running ? "running" : "open") : check.outcome === "skipped" ? "skipped" : check.outcome === "inconclusive" ? "unclear" : isAsExpected(check) ? "good" : "bad";
   return h("li", { class: `check ${state}` },
-    h("span", { class: "mark", "aria-hidden": "true" }),
+    mark(),
     h("span", { class: "check-text" },
       h("span", { class: "check-title" }, known(`check.${id}`, check?.title ?? id)),
       h("span", { class: "check-why" }, known(`check.${id}.why`, ""))),
@@ -120,7 +120,7 @@ function draw(view, run) {
     fill(waiting, said(run.waiting.reason, "span"), " ", h("span", { class: "seconds" }));
     countDown(waiting.lastChild, "verify.waiting.in", run.waiting.seconds, signal).catch(() => {});
   }
-  showOnward(view, run.report ? ["active", "rotating", "degraded"].includes(run.report.status) : isServed(view.connection));
+  showOnward(view, run.report ? isServed(run.report) : isServed(view.connection));
 }
 
 function runProblem(view, run) {

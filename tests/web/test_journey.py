@@ -214,8 +214,8 @@ def test_a_role_that_is_not_there_is_waited_for_and_explained(visit: Callable[..
     assert _states(person) == ["bad", "good", "good", "good", "good", "skipped", "skipped"]
     person.main.get_by_text(person.say("finding.suspects")).click()
     assert person.main.get_by_text(person.say("suspect.role_missing"), exact=True).is_visible()
-    seconds = re.escape(person.say("verdict.retry.in", seconds="N")).replace("N", r"\d+")
-    assert re.fullmatch(seconds, person.page.locator(".wait").text_content() or "")
+    some_time = re.escape(person.say("verdict.retry.in", time="N seconds")).replace("N", r"\d+")
+    assert re.fullmatch(some_time, person.page.locator(".wait").text_content() or "")
     person.snap("06-verify-refused")
 
     # Left and come back to, and in another window, the report is there.

@@ -7,6 +7,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
     from tests.web.person import Person
 
 
-def _answers(status: int, code: str, headers: dict[str, str] | None = None) -> Callable[[Route], None]:
+def _answers(status: int, code: str, headers: dict[str, str] | None = None, **more: str) -> Callable[[Route], None]:
     """Return a handler that answers as the service would."""
-    error = {"message": "made up", "type": "api_error", "code": code, "param": None, "request_id": "req-0815"}
+    error = {"message": "made up", "type": "api_error", "code": code, "param": None, "request_id": "req-0815", **more}
     body = json.dumps({"error": error})
 
     def answer(route: Route) -> None:
@@ -37,6 +39,11 @@ TROUBLES: dict[str, tuple[Callable[[Route], None], str, bool]] = {
     "the service fails": (_answers(500, "internal_error"), "problem.server", True),
     "its storage is away": (_answers(503, "storage_unavailable"), "problem.server", True),
     "too many requests": (_answers(429, "too_many_verifications", {"Retry-After": "1"}), "problem.limited", True),
+    "a wall refuses in its place": (
+        lambda route: route.fulfill(status=403, content_type="text/html", body="<h1>Forbidden</h1>"),
+        "problem.server",
+        False,
+    ),
     "a gateway answers in its place": (
         lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>Bad gateway</h1>"),
         "problem.server",
@@ -64,6 +71,41 @@ def test_trouble_is_told_and_gone_on_from(visit: Callable[..., Person]) -> None:
         person.button("again").click()
         person.title("role.title")
         assert len(person.api.get("/v1/connections").json["data"]) == times, name
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "title", "told"),
+    [
+        pytest.param(503, {"code": "storage_unavailable", "fix": "Wait."}, "problem.server", "Wait.", id="its own"),
+        pytest.param(502, {"code": "upstream_error", "whose_fix": "aws"}, "made up", "whose.aws", id="AWS's"),
+        pytest.param(
+            429,
+            {"code": "insufficient_quota", "type": "insufficient_quota", "fix": "Buy."},
+            "made up",
+            "Buy.",
+            id="quota",
+        ),
+        pytest.param(
+            429, {"code": "too_many_connections"}, "problem.limited", "Possible in 14 hours", id="a day's limit"
+        ),
+    ],
+)
+def test_what_the_service_says_of_trouble_is_shown(
+    visit: Callable[..., Person], status: int, more: dict[str, str], title: str, told: str
+) -> None:
+    """Its words and advice stand there too, whose trouble it is, and how long it lasts in a unit that people use."""
+    person = visit()
+    person.sign_in("#/new")
+    _fill_in(person)
+    wait = {"Retry-After": "50000"} if more["code"] == "too_many_connections" else {}
+    person.page.route("**/v1/connections", _answers(status, headers=wait, **more), times=1)
+    person.button("details.create").click()
+    box = person.page.locator(".banner.bad")
+    box.wait_for()
+
+    assert (person.words.get(title) or title) in box.locator(".banner-title").inner_text()
+    assert (person.words.get(told) or told) in box.inner_text()
+    assert "made up" in box.inner_text()
 
 
 def test_an_answer_that_was_lost_creates_no_second_connection(visit: Callable[..., Person]) -> None:
