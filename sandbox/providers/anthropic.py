@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from sandbox.bedrock.tokens import tokens_of
 from sandbox.providers.answers import Question, Said, say
+from sandbox.providers.anthropic_rules import wrong_with
 from sandbox.providers.server import Asked, FakeProvider, Told
 
 if TYPE_CHECKING:
@@ -26,13 +27,6 @@ _MODELS: Final = (
 )
 _VERSIONS: Final = ("2023-06-01", "2026-10-21")
 """The one that Rolecall speaks, and the one of Anthropic's library 2.12; the shapes in use here are alike in both."""
-_FIELDS: Final = frozenset(
-    {
-        "model", "messages", "max_tokens", "system", "temperature", "top_p", "top_k", "stop_sequences", "stream",
-        "tools", "tool_choice", "metadata", "thinking", "service_tier", "output_config", "cache_control",
-    }
-)  # fmt: skip
-_REQUIRED: Final = ("model", "messages", "max_tokens")
 
 
 def error(status: int, kind: str, message: str, *headers: tuple[str, str]) -> Told:
@@ -87,7 +81,7 @@ class FakeAnthropic(FakeProvider):
             )
             return error(400, "invalid_request_error", message)
         body = asked.document
-        wrong = _wrong(body, counts=counts)
+        wrong = wrong_with(body, counts=counts)
         if wrong is not None:
             return error(400, "invalid_request_error", wrong)
         if body["model"] not in {name for name, _, state in _MODELS if state != "retired"}:
@@ -98,48 +92,6 @@ class FakeAnthropic(FakeProvider):
         if body.get("stream"):
             return Told(200, events=tuple(_event(name, data) for name, data in _events(body["model"], said)))
         return Told(200, _message(body["model"], said))
-
-
-def _wrong(body: object, *, counts: bool) -> str | None:
-    """Return what Anthropic says to a body that it does not take."""
-    if not isinstance(body, dict):
-        return "The request body is not valid JSON"
-    for name in body:
-        if name not in _FIELDS:
-            return f"{name}: Extra inputs are not permitted"
-    for name in _REQUIRED[:2] if counts else _REQUIRED:
-        if name not in body:
-            return f"{name}: Field required"
-    if not isinstance(body["messages"], list) or not body["messages"]:
-        return "messages: at least one message is required"
-    for place, message in enumerate(body["messages"]):
-        if message.get("role") not in {"user", "assistant"}:
-            return f"messages.{place}.role: Input should be 'user' or 'assistant'"
-        blocks = message.get("content")
-        if blocks in ("", []):
-            return f"messages.{place}: all messages must have non-empty content except for the optional final one"
-        if isinstance(blocks, list) and any(b.get("type") == "text" and not b["text"].strip() for b in blocks):
-            return f"messages.{place}: text content blocks must contain non-whitespace text"
-    if isinstance(body.get("temperature"), (int, float)) and not 0 <= body["temperature"] <= 1:
-        return "temperature: range: 0..1"
-    return _unanswered(body["messages"])
-
-
-def _unanswered(messages: list[dict[str, object]]) -> str | None:
-    for place, message in enumerate(messages[:-1]):
-        called = _ids(message, "tool_use", "id")
-        answered = _ids(messages[place + 1], "tool_result", "tool_use_id")
-        if called - answered:
-            return (
-                f"messages.{place}: `tool_use` ids were found without `tool_result` blocks immediately after:"
-                f" {', '.join(sorted(called - answered))}."
-            )
-    return None
-
-
-def _ids(message: dict[str, object], kind: str, name: str) -> set[str]:
-    content = message["content"]
-    return {block[name] for block in content if block.get("type") == kind} if isinstance(content, list) else set()
 
 
 def _question(body: dict[str, Any]) -> Question:

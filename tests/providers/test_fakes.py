@@ -177,6 +177,39 @@ def test_anthropics_library_raises_what_it_would(fakes: Providers, switch: str, 
         client.messages.create(model="claude-haiku-4-5-20251001", max_tokens=10, messages=CHAT)
 
 
+def _used(call_id: str) -> list[dict[str, Any]]:
+    """Return a call and its result."""
+    block = {"type": "tool_use", "id": call_id, "name": "weather", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": call_id, "content": "Sun."}
+    return [{"role": "assistant", "content": [block]}, {"role": "user", "content": [result]}]
+
+
+def _form(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+
+
+BOUND = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "additionalProperties": False}
+NOT_TAKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "an id that is there twice": ({"messages": [*CHAT, *_used("a"), *_used("a")]}, "ids must be unique"),
+    "an id with a colon": ({"messages": [*CHAT, *_used("functions.now:0")]}, "should match pattern"),
+    "a call without its result": ({"messages": [*CHAT, _used("a")[0], *CHAT]}, "without `tool_result` blocks"),
+    "white space at the end": (
+        {"messages": [*CHAT, {"role": "assistant", "content": "It is "}]},
+        "trailing whitespace",
+    ),
+    "an open schema": (_form(TOOL), "must be explicitly set to false"),
+    "a bound": (_form(BOUND), "'minimum' is not supported"),
+}
+
+
+@pytest.mark.parametrize(("asked", "words"), NOT_TAKEN.values(), ids=NOT_TAKEN)
+def test_anthropics_fake_refuses_what_anthropic_does(fakes: Providers, asked: dict[str, Any], words: str) -> None:
+    """What it takes and the real one refuses, nobody here would notice being sent."""
+    create: Any = _claude(fakes).messages.create
+    with pytest.raises(anthropic.BadRequestError, match=words):
+        create(**{"model": "claude-haiku-4-5-20251001", "max_tokens": 50, "messages": CHAT, **asked})
+
+
 def test_anthropics_library_meets_an_error_within_a_stream(fakes: Providers) -> None:
     """`event: error` is raised."""
     model = "claude-haiku-4-5-20251001"
