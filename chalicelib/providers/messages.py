@@ -15,7 +15,6 @@ from chalicelib.bedrock.quirks import Quirk, quirks_of
 from chalicelib.bedrock.schemas import closed
 from chalicelib.bedrock.tools import NAME, call_ids, require_results, tool_names
 from chalicelib.chat import NamedTool
-from chalicelib.chat.messages import unsupported
 from chalicelib.errors import ServiceError
 from chalicelib.providers.foreign import number, rows, text
 from chalicelib.providers.message_blocks import blocks_of, is_system, marked
@@ -60,7 +59,12 @@ def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> 
     """
     changed = chat.ignored_fields()
     if chat.reasoning_effort not in {None, "none"}:
-        raise unsupported("reasoning_effort", "reasoning_effort is")
+        raise ServiceError(
+            "unsupported_parameter",
+            "reasoning_effort is not supported here.",
+            param="reasoning_effort",
+            fix="Leave it out, or send Anthropic's own thinking to POST /v1/messages with the same key.",
+        )
     changed += ["bedrock"] if chat.bedrock is not None else []
     changed += ["service_tier"] if chat.service_tier not in _USUAL_TIERS else []
     changed += _thoughts(chat.messages)
