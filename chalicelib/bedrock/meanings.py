@@ -78,8 +78,18 @@ ROWS: Final = (
     Row("AccessDeniedException ResourceNotFoundException ValidationException", ("use case|use-case",), _USE_CASE),
     Row(
         "AccessDeniedException ValidationException",
-        ("guardrail",),
+        ("guardrail", "must be specified|missing|require"),
         Meaning("guardrail_required", "customer", "Give the connection the guardrail that the account requires."),
+    ),
+    Row(
+        "ValidationException",
+        ("guardrail identifier",),
+        Meaning(
+            "invalid_guardrail",
+            "customer",
+            "Check identifier and version of the guardrail, the connection's or that of bedrock.guardrailConfig: it"
+            " must be one of this region and account.",
+        ),
     ),
     Row(
         "AccessDeniedException AccessDenied",
@@ -99,6 +109,16 @@ ROWS: Final = (
             "customer",
             "A statement of one of the role's policies denies this call, whatever another allows: take the call out of"
             " that statement.",
+        ),
+    ),
+    Row(
+        "AccessDeniedException AccessDenied",
+        ("not authorized to perform", "bedrock:applyguardrail"),
+        Meaning(
+            "role_permission_denied",
+            "customer",
+            "Attach this connection's permissions policy to the role; it lets the connection's own guardrail be applied"
+            " and no other.",
         ),
     ),
     Row(

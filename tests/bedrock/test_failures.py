@@ -42,6 +42,7 @@ def test_an_error_of_aws_is_known_for_what_it_is(error: dict[str, Any]) -> None:
 
 
 WHO = "User: arn:aws:sts::222222222222:assumed-role/rolecall/x is not authorized to perform: sts:AssumeRole"
+APPLY = "User: arn:aws:sts::1:assumed-role/x/y is not authorized to perform: bedrock:ApplyGuardrail on resource: a"
 MORE = [
     pytest.param(
         "sts",
@@ -77,6 +78,41 @@ MORE = [
         "This policy contains invalid Json",
         ("internal_error", "operator"),
         id="a session policy of ours",
+    ),
+    *(
+        pytest.param("bedrock-runtime", code, text, told, id=what)
+        for what, code, text, told in (
+            (
+                "a guardrail that the role may not apply",
+                "AccessDeniedException",
+                f"{APPLY} because no identity-based policy allows the bedrock:ApplyGuardrail action",
+                ("role_permission_denied", "customer"),
+            ),
+            (
+                "a guardrail that somebody denies",
+                "AccessDeniedException",
+                f"{APPLY} with an explicit deny in an identity-based policy",
+                ("explicitly_denied", "customer"),
+            ),
+            (
+                "a guardrail that is none",
+                "ValidationException",
+                "The provided guardrail identifier is invalid.",
+                ("invalid_guardrail", "customer"),
+            ),
+            (
+                "a guardrail without this version",
+                "ValidationException",
+                "The guardrail identifier or version provided in the request does not exist.",
+                ("invalid_guardrail", "customer"),
+            ),
+            (
+                "no guardrail where one is required",
+                "AccessDeniedException",
+                "Guardrail must be specified for this account: missing guardrailIdentifier",
+                ("guardrail_required", "customer"),
+            ),
+        )
     ),
     pytest.param("bedrock-runtime", "FTUFormNotFilled", "", ("model_use_case_required", "customer"), id="no form"),
     pytest.param("bedrock-runtime", "BadCScoreException", "", ("account_not_authorized", "aws"), id="a bad account"),
