@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own
 
 from chalicelib.bedrock.regions import REGIONS
 from chalicelib.errors import ServiceError
@@ -62,14 +62,15 @@ def connect(session: boto3.Session) -> Account:
     try:
         sts: Any = session.client("sts", region_name=region)
         identity = sts.get_caller_identity()
-    except (NoCredentialsError, ProfileNotFound) as error:
+    except ClientError as error:
+        raise PackageError(f"AWS does not take the credentials: {error.response['Error']['Message']}") from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise PackageError(f"AWS can't be reached in {region}: {error}") from error
+    except BotoCoreError as error:
+        # None at all, a sign-in that is over, a program that should give them and fails: each says which.
         raise PackageError(
             f"There are no AWS credentials ({error}). Set AWS_PROFILE, or sign in as your organization does."
         ) from error
-    except ClientError as error:
-        raise PackageError(f"AWS does not take the credentials: {error.response['Error']['Message']}") from error
-    except BotoCoreError as error:
-        raise PackageError(f"AWS can't be reached in {region}: {error}") from error
     return Account(session, identity["Account"], region, partition.id, partition.dns_suffix)
 
 

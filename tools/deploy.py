@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from tools import account as accounts
 from tools import bundle, changes, chosen, package, parameters, pythons, template
@@ -88,7 +88,10 @@ def _ask(yes: str, account: Account) -> Callable[[ChangeSet], bool]:
 
 def _session() -> boto3.Session:
     # boto3 reads AWS_DEFAULT_REGION alone; the AWS CLI, and with it everybody's habits, put AWS_REGION first.
-    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    try:
+        return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    except ProfileNotFound as error:
+        raise PackageError(f"{error}. Set AWS_PROFILE to one that `aws configure list-profiles` names.") from error
 
 
 def _typed(question: str) -> str:

@@ -426,6 +426,14 @@ def test_what_the_machine_lacks_is_told_in_words(tmp_path: Path) -> None:
     assert "No region is set. Set AWS_REGION" in _run(keys, *given)
     assert "'mars-1' is not an AWS region" in _run({**keys, "AWS_REGION": "mars-1"}, *given)
     assert "There are no AWS credentials" in _run({"AWS_REGION": "us-east-1"}, *given)
+    nameless = _run({"AWS_REGION": "us-east-1", "AWS_PROFILE": "nobody"}, *given)
+    assert nameless.startswith("The config profile (nobody) could not be found. Set AWS_PROFILE to one")
+    # A sign-in that is over is the most frequent of these, and none of AWS's being away.
+    config = tmp_path / "config"
+    sso = "sso_start_url=https://x.awsapps.com/start\nsso_region=us-east-1\nsso_account_id=111122223333\n"
+    config.write_text(f"[profile sso]\n{sso}sso_role_name=Administrator\n")
+    over = {"AWS_REGION": "us-east-1", "AWS_PROFILE": "sso", "AWS_CONFIG_FILE": str(config), "HOME": str(tmp_path)}
+    assert "There are no AWS credentials (Error loading SSO Token" in _run(over, *given)
     nobody = {**keys, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
     assert "AWS can't be reached in us-east-1" in _run(nobody, *given)
 
