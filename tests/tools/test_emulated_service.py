@@ -106,7 +106,10 @@ class Deployed:
 
 
 @contextmanager
-def _deployed(root: Path, world: World, stack: Path | None = None, **more: Any) -> Iterator[Deployed]:
+def deployed_at(
+    root: Path, world: World, stack: Path | None = None, *, processes: int = 2, **more: Any
+) -> Iterator[Deployed]:
+    """Serve what is at `root` as Lambda and API Gateway would; `more` is the function's."""
     with InStep() as fake:
         addresses = {**world.settings.local_addresses, "api.openai.com": fake.url}
         environ = put_on_sandbox(root, world, local_addresses=addresses, log_level="INFO")
@@ -120,7 +123,7 @@ def _deployed(root: Path, world: World, stack: Path | None = None, **more: Any) 
             **more,
         )
         api = from_app(function) if stack is None else from_template(stack)
-        with Fleet(function, 2) as fleet, Gateway(fleet, api) as gateway:
+        with Fleet(function, processes) as fleet, Gateway(fleet, api) as gateway:
             yield Deployed(function, api, fleet, gateway, fake)
 
 
@@ -130,14 +133,14 @@ def service(request: pytest.FixtureRequest, world: World, tmp_path_factory: pyte
     content, _, runtime = request.param.partition("-")
     root = tmp_path_factory.mktemp(content) / "task"
     if content == "repository":
-        with _deployed(link_repository(root), world) as made:
+        with deployed_at(link_repository(root), world) as made:
             yield made
         return
     package: Package = request.getfixturevalue("runnable")
     unzip(package.zip, root)
     # Under the loop by an interpreter that has no packages: what the zip lacks, nothing else lends it.
     python = sys.executable if runtime == "managed" else str(Path(sys.base_prefix) / "bin" / "python3")
-    with _deployed(root, world, package.stack, runtime=runtime, python=python) as made:
+    with deployed_at(root, world, package.stack, runtime=runtime, python=python) as made:
         yield made
 
 
@@ -256,7 +259,7 @@ def test_a_stream_ends_before_the_deadline(world: World, tenant: Onboarding, tmp
         }
     )
     try:
-        with _deployed(link_repository(tmp_path / "task"), world, runtime="loop", seconds=15) as deployed:
+        with deployed_at(link_repository(tmp_path / "task"), world, runtime="loop", seconds=15) as deployed:
             answer = Caller(deployed.gateway.url, tenant.api.token).post(
                 "/v1/chat/completions", {**CHAT, "stream": True}
             )
@@ -272,7 +275,7 @@ def test_a_stream_ends_before_the_deadline(world: World, tenant: Onboarding, tmp
 
 def test_the_service_ends_well(world: World, tmp_path: Path) -> None:
     """SIGTERM between two requests ends the process of the whole service, connections to AWS and all."""
-    with _deployed(link_repository(tmp_path / "task"), world, runtime="loop") as deployed:
+    with deployed_at(link_repository(tmp_path / "task"), world, runtime="loop") as deployed:
         Caller(deployed.gateway.url, world.issuer.token("end")).get("/v1/connections")
 
         assert deployed.fleet.close() == [0]
