@@ -1,6 +1,6 @@
 // Paste a trust policy: what AWS would answer this service and strangers, before AWS is asked.
 
-import { call, connectionPath, Problem } from "./api.js";
+import { call, connectionPath, isStop, Problem } from "./api.js";
 import * as drafts from "./drafts.js";
 import { fill, h } from "./dom.js";
 import { findingList } from "./findings.js";
@@ -8,7 +8,7 @@ import { t } from "./i18n.js";
 import { banner, button, documentBlock, field, problemBox, setBusy } from "./parts.js";
 
 /** The box. */
-export function lintBox(connection) {
+export function lintBox(connection, signal) {
   const text = drafts.keep(`lint:${connection.id}`, h("textarea", { rows: "6", spellcheck: "false", maxlength: "20000" }));
   const policy = field({ label: t("lint.label"), help: t("lint.help"), control: text });
   const slot = h("div", { "aria-live": "polite" });
@@ -21,11 +21,11 @@ export function lintBox(connection) {
       if (text.value.trim() === "") return text.focus();
       setBusy(submit, true);
       try {
-        const answer = await call("POST", connectionPath(connection.id, "/trust-policy"), { body: { trust_policy: text.value } });
+        const answer = await call("POST", connectionPath(connection.id, "/trust-policy"), { body: { trust_policy: text.value }, signal });
         fill(slot, verdict(answer));
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        fill(slot, problemBox(error, { retry: () => form.requestSubmit() }));
+        if (!isStop(error)) fill(slot, problemBox(error, { retry: () => form.requestSubmit(), signal }));
       } finally {
         setBusy(submit, false);
       }

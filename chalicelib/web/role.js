@@ -25,7 +25,7 @@ export async function rolePage(route, signal) {
   return page([
     connection.pending_external_id && banner("info", t("role.rotating"), h("p", {}, t("role.rotating.fix"))),
     externalIdBox(connection),
-    tabs(t("role.ways"), ways(connection, made), {
+    tabs(t("role.ways"), ways(connection, made, signal), {
       selected: drafts.recall("role:way"), onselect: (id) => drafts.remember("role:way", id),
     }),
   ], linkButton(t("role.onward"), address("verify", connection.id), "primary"));
@@ -38,7 +38,7 @@ function externalIdBox(connection) {
     connection.pending_external_id && [h("p", {}, t("external.pending")), valueLine(connection.pending_external_id, t("external.pending.name"))]);
 }
 
-function ways(connection, made) {
+function ways(connection, made, signal) {
   const file = (name) => documentBlock(name, made.files[name]);
   const steps = (...items) => h("ol", { class: "numbered" }, items.map((item) => h("li", {}, item)));
   const deployable = (id, name, count) => ({
@@ -51,7 +51,7 @@ function ways(connection, made) {
     deployable("terraform", "customer-role.tf", 2),
     deployable("cli", "create-role.sh", 2),
     { id: "hand", label: t("way.hand"), content: () => byHand(connection, file, steps) },
-    { id: "existing", label: t("way.existing"), content: () => existing(connection, made, file) },
+    { id: "existing", label: t("way.existing"), content: () => existing(connection, made, file, signal) },
   ].filter(Boolean);
 }
 
@@ -74,10 +74,10 @@ function byHand(connection, file, steps) {
     t("way.hand.7"))];
 }
 
-function existing(connection, made, file) {
+function existing(connection, made, file, signal) {
   const statement = made.trust_policy.Statement.map((one) => JSON.stringify(one, null, 2)).join(",\n");
   return [h("p", {}, t("way.existing.what")),
     h("h3", {}, t("way.existing.trust")), h("p", {}, t("way.existing.trust.how")), documentBlock("trust-statement.json", statement),
     h("h3", {}, t("way.existing.permissions")), h("p", {}, t("way.existing.permissions.how")), file("permissions-policy.json"),
-    lintBox(connection)];
+    lintBox(connection, signal)];
 }

@@ -42,7 +42,7 @@ export async function verifyPage(route, signal) {
   showOnward(view, isServed(connection));
   return stepPage({
     step: "verify", connection, title: t("verify.title"), lead: t("verify.lead"), back: "role",
-    content: overBanner(connection) ?? [form.element, results, lintBox(connection)], onward,
+    content: overBanner(connection) ?? [form.element, results, lintBox(connection, signal)], onward,
   });
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import Error
 
 from tests.web.test_managing import _fault
 
@@ -118,6 +120,27 @@ def test_leaving_while_something_is_sent_is_no_failure(visit: Callable[..., Pers
     person.title("keys.title")
 
     assert len(held) == 1
+
+
+def test_a_session_that_ends_takes_what_it_asked_along(visit: Callable[..., Person]) -> None:
+    """A refusal that comes after the end asks nobody for a new token: there is no one at work whose it could be."""
+    person = visit()
+    person.sign_in()
+    connection_id = person.create()
+    _to(person, f"#/c/{connection_id}/verify")
+    person.page.locator("summary", has_text=person.say("lint.title")).click()
+    person.field("lint.label").fill("{}")
+    held = _hold(person, "**/trust-policy")
+    person.button("lint.go").click()
+    while not held:
+        person.page.wait_for_timeout(20)
+    person.button("session.end").click()
+    person.title("welcome.title")
+    with contextlib.suppress(Error):
+        held[0].fulfill(status=401, json={"error": {"code": "token_expired", "message": "x"}})
+    person.page.wait_for_timeout(300)
+
+    assert person.page.get_by_role("dialog").count() == 0
 
 
 def test_a_model_that_is_offered_no_more_is_not_chosen(visit: Callable[..., Person]) -> None:
