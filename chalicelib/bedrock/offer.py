@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _NO_CALLS: Final = "Do not call a tool now. Answer in words."
 """Converse has no tool_choice `none`, and wants the tools of a history to be declared."""
-_SOME_CALL: Final = "Answer by calling one of the tools."
 ONE_JSON: Final = "Answer with one JSON object and nothing else."
 """Stands for OpenAI's JSON mode, which no other API has."""
 ANSWER: Final = "answer_in_json"
@@ -119,11 +118,11 @@ class Offer:
             name = self._names.of(choice.function.name)
             if name not in declared:
                 raise ServiceError("invalid_value", "There is no tool of this name.", param="tool_choice.function.name")
-            return self._made_to_call(name, f"Answer by calling the tool {name}.", "tool_choice")
+            return self._made_to_call(name, asked_to_call(name), "tool_choice")
         if choice == "required":
             if not declared:
                 raise ServiceError("invalid_value", "No tool is offered.", param="tool_choice", fix="Send tools.")
-            return self._made_to_call(None, _SOME_CALL, "tool_choice")
+            return self._made_to_call(None, asked_to_call(None), "tool_choice")
         return None
 
     def _made_to_call(self, name: str | None, hint: str, field: str | None) -> Choice:
@@ -154,7 +153,7 @@ class Offer:
         tools.append({"toolSpec": spec})
         if choice is not None and "tool" in choice:
             return choice
-        hint = f"Give your answer by calling the tool {self.answer_tool}, and not in words."
+        hint = asked_to_answer(self.answer_tool)
         # With tools besides, the model may call one of them first; it still can't answer but by a tool.
         return self._made_to_call(None if may_call and self._can_force else self.answer_tool, hint, None)
 
@@ -175,6 +174,16 @@ class Offer:
 def cache_point(control: CacheControl) -> dict[str, Any]:
     """Return Converse's block that ends what is worth keeping."""
     return {"cachePoint": {"type": "default"} | ({"ttl": control.ttl} if control.ttl else {})}
+
+
+def asked_to_call(name: str | None) -> str:
+    """Return what a model is told that can't be made to call this tool; None: some tool."""
+    return "Answer by calling one of the tools." if name is None else f"Answer by calling the tool {name}."
+
+
+def asked_to_answer(tool: str) -> str:
+    """Return what a model is told that can't be made to call the tool which stands for the answer."""
+    return f"Give your answer by calling the tool {tool}, and not in words."
 
 
 def wanted_schema(wanted: JsonSchema | None) -> tuple[JsonSchema, dict[str, Any]]:

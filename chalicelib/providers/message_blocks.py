@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock import media
 from chalicelib.bedrock.tools import arguments_of
-from chalicelib.chat import FilePart, ImagePart
+from chalicelib.chat import FilePart, ImagePart, RedactedThinking, Thinking
 from chalicelib.chat.messages import text_of
 from chalicelib.errors import ServiceError
 
@@ -34,10 +34,10 @@ def marked(block: dict[str, Any], control: CacheControl | None) -> dict[str, Any
     return block if control is None else {**block, "cache_control": control.model_dump(exclude_none=True)}
 
 
-def blocks_of(message: Message, param: str, ids: CallIds) -> list[dict[str, Any]]:
+def blocks_of(message: Message, param: str, ids: CallIds, *, with_thoughts: bool = False) -> list[dict[str, Any]]:
     """Return the blocks of a message; `param` is its place, `ids` those of the calls so far.
 
-    Raises `ServiceError` for what can't be read.
+    `with_thoughts`: what the model thought and signed goes back to it. Raises `ServiceError` for what can't be read.
     """
     if message.role == "tool":
         # A mark within a result is one behind it, as with Bedrock.
@@ -45,7 +45,8 @@ def blocks_of(message: Message, param: str, ids: CallIds) -> list[dict[str, Any]
         texts = [{"type": "text", "text": text} for text in message.texts()]
         result = {"type": "tool_result", "tool_use_id": ids.of(message.tool_call_id or ""), "content": texts}
         return [marked(result, next(filter(None, marks), None))]
-    blocks = [
+    blocks = _thoughts(message) if with_thoughts and message.role == "assistant" else []
+    blocks += [
         marked(block, getattr(part, "cache_control", None))
         for place, part in enumerate(message.content or ())
         if (block := _block(part, f"{param}.content.{place}")) is not None
@@ -53,9 +54,20 @@ def blocks_of(message: Message, param: str, ids: CallIds) -> list[dict[str, Any]
     if message.role == "assistant":
         calls = enumerate(message.tool_calls or ())
         blocks += [_tool_use(call, ids, f"{param}.tool_calls.{place}") for place, call in calls]
-    if blocks:
+    if blocks and "thinking" not in blocks[-1]["type"]:
         blocks[-1] = marked(blocks[-1], message.cache_control)
     return blocks
+
+
+def _thoughts(message: Message) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    for block in message.thinking_blocks or ():
+        match block:
+            case Thinking(signature=str(signature)) if signature:
+                made.append({"type": "thinking", "thinking": block.thinking, "signature": signature})
+            case RedactedThinking():
+                made.append({"type": "redacted_thinking", "data": block.data})
+    return made
 
 
 def _block(part: Any, param: str) -> dict[str, Any] | None:

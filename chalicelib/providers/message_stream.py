@@ -78,6 +78,8 @@ class _State:
         """The first piece of the answer that comes as a tool's input, once that has begun."""
         self._answering = False
         self._passing_over = False
+        self._thought: list[str] = []
+        """What was thought since the last signature, which covers it."""
         self._aside: list[str] = []
         """What was said beside an answer by tool; the answer, if that tool is never called."""
 
@@ -110,8 +112,10 @@ class _State:
             function = {"name": text(part, "name"), "arguments": ""}
             call = {"index": self._calls, "id": text(part, "id"), "type": "function", "function": function}
             return {"tool_calls": [call]}, None
+        if name == "content_block_start" and part.get("type") == "redacted_thinking":
+            return {"thinking_blocks": [{"type": "redacted_thinking", "data": text(part, "data")}]}, None
         if name == "content_block_delta":
-            return self._delta(part), None
+            return self._thoughts(part) or self._delta(part), None
         if name == "message_delta" and part.get("stop_reason"):
             usage = document.get("usage")
             self.output = (number(usage, "output_tokens") if isinstance(usage, dict) else None) or 0
@@ -120,6 +124,16 @@ class _State:
             said = {"content": "".join(self._aside)} if self._aside else None
             return said, finish_reason(text(part, "stop_reason"), answered=answered)
         return None, None
+
+    def _thoughts(self, part: Mapping[str, object]) -> dict[str, Any] | None:
+        if part.get("type") == "thinking_delta" and text(part, "thinking"):
+            self._thought.append(text(part, "thinking"))
+            return {"reasoning_content": self._thought[-1]}
+        if part.get("type") == "signature_delta":
+            block = {"type": "thinking", "thinking": "".join(self._thought), "signature": text(part, "signature")}
+            self._thought.clear()
+            return {"thinking_blocks": [block]}
+        return None
 
     def _delta(self, part: Mapping[str, object]) -> dict[str, Any] | None:
         if part.get("type") == "text_delta":

@@ -10,25 +10,28 @@ import logging
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from chalicelib.bedrock.offer import ANSWER, ONE_JSON, meaning_of, object_schema, wanted_schema
+from chalicelib.bedrock.offer import ONE_JSON
 from chalicelib.bedrock.quirks import Quirk, quirks_of
-from chalicelib.bedrock.schemas import closed
-from chalicelib.bedrock.tools import NAME, call_ids, require_results, tool_names
-from chalicelib.chat import NamedTool
+from chalicelib.bedrock.reasoning import is_signed, reasoning_of
+from chalicelib.bedrock.tools import NAME, call_ids, require_results
 from chalicelib.errors import ServiceError
 from chalicelib.providers.foreign import number, rows, text
-from chalicelib.providers.message_blocks import blocks_of, is_system, marked
+from chalicelib.providers.message_blocks import blocks_of, is_system
+from chalicelib.providers.message_offer import offer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from chalicelib.bedrock.reasoning import Reasoning
     from chalicelib.bedrock.tools import CallIds
-    from chalicelib.chat import ChatRequest, Message, Tool
+    from chalicelib.chat import ChatRequest, Message
 
 log = logging.getLogger("rolecall")
 
 MAX_TOKENS: Final = 4096
 """Messages wants a limit; every Claude model takes this one. An answer that it cuts says `length`."""
+_THOUGHTS: Final = 12_288
+"""Tokens added for thoughts where a model judges for itself how many it needs."""
 _REASONS: Final = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -58,22 +61,19 @@ def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> 
     `preamble` goes before the system's own texts.
     """
     changed = chat.ignored_fields()
-    if chat.reasoning_effort not in {None, "none"}:
-        raise ServiceError(
-            "unsupported_parameter",
-            "reasoning_effort is not supported here.",
-            param="reasoning_effort",
-            fix="Leave it out, or send Anthropic's own thinking to POST /v1/messages with the same key.",
-        )
+    # What is Bedrock's own is left out, also where it would have a model think.
     changed += ["bedrock"] if chat.bedrock is not None else []
+    reasoning = reasoning_of(chat.model_copy(update={"bedrock": None}), model)
+    changed += reasoning.changed
     changed += ["service_tier"] if chat.service_tier not in _USUAL_TIERS else []
-    changed += _thoughts(chat.messages)
+    changed += _thoughts(chat.messages, sent=reasoning.on)
     require_results(chat.messages)
     ids = call_ids(chat.messages, NAME)
     request: dict[str, Any] = {
         "model": model,
-        "max_tokens": chat.token_limit or MAX_TOKENS,
-        "messages": _turns(chat.messages, ids),
+        "max_tokens": chat.token_limit or MAX_TOKENS + _room(reasoning),
+        "messages": _turns(chat.messages, ids, with_thoughts=reasoning.on),
+        **reasoning.fields,
     }
     system = [{"type": "text", "text": part} for part in preamble]
     for place, message in enumerate(chat.messages):
@@ -81,24 +81,40 @@ def to_messages(model: str, chat: ChatRequest, preamble: Sequence[str] = ()) -> 
     wanted = chat.response_format
     if wanted is not None and wanted.type == "json_object":
         system.append({"type": "text", "text": ONE_JSON})
+    offered = offer(model, chat, changed, can_force=not reasoning.on)
+    system += [{"type": "text", "text": hint} for hint in offered.hints]
     if system:
         request["system"] = system
-    _sampling(model, chat, request, changed)
+    _sampling(model, chat, request, changed, thinks=reasoning.on)
     stops = chat.stop_sequences()
     if kept := [stop for stop in stops if stop.strip()]:
         request["stop_sequences"] = kept
     if kept != stops:
         changed.append("stop")
-    answer_tool = _offer(model, chat, request, changed)
+    if offered.tools:
+        request |= {"tools": offered.tools, "tool_choice": offered.choice}
+    if offered.form is not None:
+        request["output_config"] = {**reasoning.fields.get("output_config", {}), "format": offered.form}
     if chat.stream:
         request["stream"] = True
-    return Asked(request, tuple(dict.fromkeys(changed)), answer_tool)
+    return Asked(request, tuple(dict.fromkeys(changed)), offered.answer_tool)
 
 
-def _turns(messages: Sequence[Message], ids: CallIds) -> list[dict[str, Any]]:
+def _room(reasoning: Reasoning) -> int:
+    """Return how many tokens thoughts may take, where the caller sets no limit to both."""
+    if not reasoning.on:
+        return 0
+    budget = reasoning.fields["thinking"].get("budget_tokens")
+    return budget if isinstance(budget, int) else _THOUGHTS
+
+
+def _turns(messages: Sequence[Message], ids: CallIds, *, with_thoughts: bool) -> list[dict[str, Any]]:
     """Return the turns. Results of tools stand first in theirs: `require_results` holds chats to that."""
     spoken = [
-        ("assistant" if message.role == "assistant" else "user", blocks_of(message, f"messages.{place}", ids))
+        (
+            "assistant" if message.role == "assistant" else "user",
+            blocks_of(message, f"messages.{place}", ids, with_thoughts=with_thoughts),
+        )
         for place, message in enumerate(messages)
         if not is_system(message)
     ]
@@ -120,75 +136,32 @@ def _turns(messages: Sequence[Message], ids: CallIds) -> list[dict[str, Any]]:
     return turns
 
 
-def _thoughts(messages: Sequence[Message]) -> list[str]:
-    """Return the names of what a model thought before: no chat here thinks, so none is sent back."""
-    names = [name for name in ("thinking_blocks", "reasoning_content") if any(getattr(one, name) for one in messages)]
-    return [f"messages.{name}" for name in names]
+def _thoughts(messages: Sequence[Message], *, sent: bool) -> list[str]:
+    """Return the names of what a model thought before and is not given back: it does not think, or has not signed."""
+    names: list[str] = []
+    for message in messages:
+        if message.thinking_blocks and not (sent and all(map(is_signed, message.thinking_blocks))):
+            names.append("messages.thinking_blocks")
+        if message.reasoning_content and not (sent and message.thinking_blocks):
+            names.append("messages.reasoning_content")
+    return names
 
 
-def _sampling(model: str, chat: ChatRequest, request: dict[str, object], changed: list[str]) -> None:
+def _sampling(model: str, chat: ChatRequest, request: dict[str, object], changed: list[str], *, thinks: bool) -> None:
+    """Add the sampling fields, which a Claude does not take while it thinks."""
     quirks = quirks_of(model)
+    sampled = Quirk.NO_SAMPLING not in quirks and not thinks
     if chat.temperature is not None:
-        if Quirk.NO_SAMPLING not in quirks:
+        if sampled:
             # OpenAI's scale ends at 2, Anthropic's at 1.
             request["temperature"] = min(chat.temperature, 1)
         if request.get("temperature") != chat.temperature:
             changed.append("temperature")
     if chat.top_p is not None:
-        if Quirk.NO_SAMPLING in quirks or (Quirk.ONE_SAMPLING in quirks and "temperature" in request):
+        if not sampled or (Quirk.ONE_SAMPLING in quirks and "temperature" in request):
             changed.append("top_p")
         else:
             request["top_p"] = chat.top_p
-
-
-def _offer(model: str, chat: ChatRequest, request: dict[str, object], changed: list[str]) -> str | None:
-    """Add the tools and the form of the answer; return the tool that stands for it, if there is one."""
-    tools = [_tool(model, tool, place, changed) for place, tool in enumerate(chat.tools or ())]
-    chosen = _choice(chat) if tools else {}
-    if not tools and chat.tool_choice not in {None, "auto", "none"}:
-        raise ServiceError("invalid_value", "No tool is offered.", param="tool_choice", fix="Send tools.")
-    answer_tool = None
-    if chat.response_format is not None and chat.response_format.type == "json_schema":
-        wanted, schema = wanted_schema(chat.response_format.json_schema)
-        native = closed(schema, strict=bool(wanted.strict)) if Quirk.JSON_SCHEMA in quirks_of(model) else None
-        if native is not None:
-            request["output_config"] = {"format": {"type": "json_schema", "schema": native}}
-        else:
-            # As with Bedrock: what Anthropic can't hold a model to is asked for through a tool.
-            answer_tool = tool_names(chat).added(ANSWER)
-            tools.append({"name": answer_tool, "description": meaning_of(wanted), "input_schema": schema})
-            if chosen.get("type") in {None, "none"}:
-                chosen = {"type": "tool", "name": answer_tool}
-            elif chosen["type"] == "auto":
-                chosen["type"] = "any"
-    if tools:
-        request |= {"tools": tools, "tool_choice": chosen}
-    return answer_tool
-
-
-def _choice(chat: ChatRequest) -> dict[str, Any]:
-    choice = chat.tool_choice
-    chosen: dict[str, Any] = {"type": {"required": "any", "none": "none"}.get(str(choice), "auto")}
-    if isinstance(choice, NamedTool):
-        chosen = {"type": "tool", "name": choice.function.name}
-    if chat.parallel_tool_calls is False and chosen["type"] != "none":
-        chosen["disable_parallel_tool_use"] = True
-    return chosen
-
-
-def _tool(model: str, tool: Tool, place: int, changed: list[str]) -> dict[str, Any]:
-    function = tool.function
-    schema = object_schema(function.parameters, f"tools.{place}.function.parameters")
-    made: dict[str, Any] = {"name": function.name, "input_schema": schema}
-    if function.description and function.description.strip():
-        made["description"] = function.description
-    if function.strict:
-        strict = closed(schema, strict=True) if Quirk.JSON_SCHEMA in quirks_of(model) else None
-        if strict is None:
-            changed.append("tools.function.strict")
-        else:
-            made |= {"strict": True, "input_schema": strict}
-    return marked(made, tool.cache_control)
 
 
 def finish_reason(stop_reason: str, *, answered: bool = False) -> str:
@@ -241,6 +214,11 @@ def from_message(answer: Mapping[str, object], created: int, answer_tool: str | 
     ]
     if calls:
         message["tool_calls"] = calls
+    thought = [block for block in blocks if block.get("type") in {"thinking", "redacted_thinking"}]
+    if said_aloud := "".join(text(block, "thinking") for block in thought):
+        message["reasoning_content"] = said_aloud
+    if thought:
+        message["thinking_blocks"] = thought
     choice = {
         "index": 0,
         "message": message,

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from sandbox.bedrock.tokens import tokens_of
 from sandbox.providers.answers import Question, Said, say
-from sandbox.providers.anthropic_rules import wrong_with
+from sandbox.providers.anthropic_rules import SIGNATURE, thinks, wrong_with
 from sandbox.providers.server import Asked, FakeProvider, Told
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _MODELS: Final = (
 )
 _VERSIONS: Final = ("2023-06-01", "2026-10-21")
 """The one that Rolecall speaks, and the one of Anthropic's library 2.12; the shapes in use here are alike in both."""
+_THOUGHT: Final = {"type": "thinking", "thinking": "The request is clear.", "signature": SIGNATURE}
 
 
 def error(status: int, kind: str, message: str, *headers: tuple[str, str]) -> Told:
@@ -89,9 +90,10 @@ class FakeAnthropic(FakeProvider):
         if counts:
             return Told(200, {"input_tokens": tokens_of(json.dumps(body["messages"]))})
         said = say(_question(body))
+        thought = [_THOUGHT] if thinks(body) else []
         if body.get("stream"):
-            return Told(200, events=tuple(_event(name, data) for name, data in _events(body["model"], said)))
-        return Told(200, _message(body["model"], said))
+            return Told(200, events=tuple(_event(name, data) for name, data in _events(body["model"], said, thought)))
+        return Told(200, _message(body["model"], said, thought))
 
 
 def _question(body: dict[str, Any]) -> Question:
@@ -119,8 +121,8 @@ def _question(body: dict[str, Any]) -> Question:
     return question
 
 
-def _message(model: str, said: Said) -> dict[str, Any]:
-    content: list[dict[str, Any]] = [{"type": "text", "text": said.text}] if said.text else []
+def _message(model: str, said: Said, thought: list[dict[str, str]]) -> dict[str, Any]:
+    content: list[dict[str, Any]] = [*thought, *([{"type": "text", "text": said.text}] if said.text else [])]
     content += [{"type": "tool_use", "id": f"toolu_{c.id}", "name": c.name, "input": c.arguments} for c in said.calls]
     return {
         "id": "msg_sandbox1",
@@ -139,11 +141,18 @@ def _message(model: str, said: Said) -> dict[str, Any]:
     }
 
 
-def _events(model: str, said: Said) -> list[tuple[str, dict[str, Any]]]:
-    message = {**_message(model, said), "content": [], "stop_reason": None}
+def _events(model: str, said: Said, thought: list[dict[str, str]]) -> list[tuple[str, dict[str, Any]]]:
+    message = {**_message(model, said, thought), "content": [], "stop_reason": None}
     message["usage"] = {**message["usage"], "output_tokens": 1}
     events: list[tuple[str, dict[str, Any]]] = [("message_start", {"message": message})]
     index = 0
+    for block in thought:
+        started = {**block, "thinking": "", "signature": ""}
+        events.append(("content_block_start", {"index": index, "content_block": started}))
+        for kind, name in (("thinking_delta", "thinking"), ("signature_delta", "signature")):
+            events.append(("content_block_delta", {"index": index, "delta": {"type": kind, name: block[name]}}))
+        events.append(("content_block_stop", {"index": index}))
+        index += 1
     if said.text:
         events.append(("content_block_start", {"index": index, "content_block": {"type": "text", "text": ""}}))
         events.append(("ping", {}))
@@ -152,8 +161,8 @@ def _events(model: str, said: Said) -> list[tuple[str, dict[str, Any]]]:
         events.append(("content_block_stop", {"index": index}))
         index += 1
     for call in said.calls:
-        block = {"type": "tool_use", "id": f"toolu_{call.id}", "name": call.name, "input": {}}
-        events.append(("content_block_start", {"index": index, "content_block": block}))
+        used = {"type": "tool_use", "id": f"toolu_{call.id}", "name": call.name, "input": {}}
+        events.append(("content_block_start", {"index": index, "content_block": used}))
         text = json.dumps(call.arguments)
         for at in range(0, len(text), 12):
             delta = {"type": "input_json_delta", "partial_json": text[at : at + 12]}

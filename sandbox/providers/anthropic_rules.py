@@ -17,6 +17,8 @@ _FIELDS: Final = frozenset(
     }
 )  # fmt: skip
 _REQUIRED: Final = ("model", "messages", "max_tokens")
+SIGNATURE: Final = "c2FuZGJveA=="
+"""By which this fake knows its own thoughts again."""
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
 _BOUNDS: Final = ("minimum", "maximum", "multipleOf", "minLength", "maxLength", "maxItems")
 
@@ -43,7 +45,34 @@ def wrong_with(body: object, *, counts: bool) -> str | None:
             return f"messages.{place}: text content blocks must contain non-whitespace text"
     if isinstance(body.get("temperature"), (int, float)) and not 0 <= body["temperature"] <= 1:
         return "temperature: range: 0..1"
-    return _unanswered(body["messages"]) or _calls(body["messages"]) or _ending(body["messages"][-1]) or _form(body)
+    return (
+        _thoughts(body, counts=counts)
+        or _unanswered(body["messages"])
+        or _calls(body["messages"])
+        or _ending(body["messages"][-1])
+        or _form(body)
+    )
+
+
+def thinks(body: dict[str, Any]) -> bool:
+    """Whether the model is told to think."""
+    return (body.get("thinking") or {}).get("type") in {"enabled", "adaptive"}
+
+
+def _thoughts(body: dict[str, Any], *, counts: bool) -> str | None:
+    for place, message in enumerate(body["messages"]):
+        for at, block in enumerate(message["content"]) if isinstance(message["content"], list) else ():
+            if block.get("type") == "thinking" and block.get("signature") != SIGNATURE:
+                return f"messages.{place}.content.{at}: Invalid `signature` in `thinking` block"
+    if not thinks(body):
+        return None
+    if not counts and body["thinking"].get("budget_tokens", 0) >= body["max_tokens"]:
+        return "`max_tokens` must be greater than `thinking.budget_tokens`."
+    if body.get("temperature", 1) != 1:
+        return "`temperature` may only be set to 1 when thinking is enabled."
+    if (body.get("tool_choice") or {}).get("type") in {"any", "tool"}:
+        return "Thinking may not be enabled when tool_choice forces tool use."
+    return None
 
 
 def _unanswered(messages: list[dict[str, object]]) -> str | None:

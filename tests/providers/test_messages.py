@@ -294,6 +294,100 @@ def test_what_a_message_holds_in_vain_is_named() -> None:
     assert set(changed) == {"messages.name", "messages.thinking_blocks", "messages.reasoning_content"}
 
 
+RESULTS = [{"role": "tool", "tool_call_id": call, "content": "Sun."} for call in ("c1", "c2")]
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+HIDDEN = {"type": "redacted_thinking", "data": "eA=="}
+EFFORTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "by a budget": (
+        HAIKU,
+        {"reasoning_effort": "low"},
+        {"thinking": {"type": "enabled", "budget_tokens": 2048}, "max_tokens": 6144},
+    ),
+    "by a budget within a limit": (
+        HAIKU,
+        {"reasoning_effort": "high", "max_tokens": 3000},
+        {"thinking": {"type": "enabled", "budget_tokens": 2999}, "max_tokens": 3000},
+    ),
+    "by itself": (
+        "claude-opus-4-6",
+        {"reasoning_effort": "high", **_schema(name="x", schema=LOOSE | CLOSED)},
+        {
+            "thinking": {"type": "adaptive"},
+            "output_config": {"effort": "high", "format": {"type": "json_schema", "schema": LOOSE | CLOSED}},
+            "max_tokens": 16_384,
+        },
+    ),
+    "with Bedrock's own words": (
+        HAIKU,
+        {"bedrock": {"additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 2048}}}},
+        {"thinking": None, "max_tokens": 4096},
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "asked", "sent"), EFFORTS.values(), ids=EFFORTS)
+def test_an_effort_is_said_as_to_bedrocks_claudes(model: str, asked: dict[str, Any], sent: dict[str, Any]) -> None:
+    """In the same fields; the limit that Messages wants has room for thoughts, where the caller sets none."""
+    body = _asked(model, asked).body
+
+    assert {name: body.get(name) for name in sent} == sent
+
+
+def test_what_a_thinking_claude_refuses_is_left_out_or_asked_for_in_words() -> None:
+    """No sampling, and no tool that must be called, not even ours."""
+    fields: dict[str, Any] = {"reasoning_effort": "low", "temperature": 0.5, "top_p": 0.9, "tools": [TOOL]}
+    forced = _asked(HAIKU, {**fields, "tool_choice": "required"})
+    form = _asked(HAIKU, {"reasoning_effort": "low", **_schema(name="x", schema=LOOSE)})
+
+    assert {"temperature", "top_p"}.isdisjoint(forced.body)
+    assert (forced.body["tool_choice"], set(forced.changed)) == (
+        {"type": "auto"}, {"temperature", "top_p", "tool_choice"},
+    )  # fmt: skip
+    assert "calling one of the tools" in forced.body["system"][-1]["text"]
+    assert (form.body["tool_choice"], form.changed) == ({"type": "auto"}, ())
+    assert "answer_in_json" in form.body["system"][-1]["text"]
+
+
+def test_signed_thoughts_go_back_and_others_are_named() -> None:
+    """As with Bedrock: before what they led to, and without what a gateway has written into them."""
+    said = {**CALLED, "thinking_blocks": [{**THOUGHT, "cache_control": {}}, HIDDEN], "reasoning_content": "Hm."}
+    unsigned = {**CALLED, "thinking_blocks": [THOUGHT, {"type": "thinking", "thinking": "So."}]}
+    kept, some = (
+        _asked(HAIKU, {"messages": [ASKED, message, RESULTS[0]], "reasoning_effort": "low"})
+        for message in (said, unsigned)
+    )
+
+    assert kept.body["messages"][1]["content"][:2] == [THOUGHT, HIDDEN]
+    assert kept.changed == ()
+    assert some.body["messages"][1]["content"][0] == THOUGHT
+    assert some.changed == ("messages.thinking_blocks",)
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+def test_a_loop_of_tools_is_thought_through(world: World, streams: bool) -> None:
+    """Over HTTP: thoughts come as text and as blocks, and are known again when they are sent back."""
+    api = Api(world.gateway.url, world.issuer.token("own-keys"), of_provider(world, "anthropic"))
+    body = {"model": HAIKU, "tools": [TOOL], "reasoning_effort": "low", "stream": streams}
+    answer = api.post("/v1/chat/completions", {**body, "messages": [ASKED]})
+    if streams:
+        events = [json.loads(line[6:]) for line in answer.text.split("\n\n") if line.startswith("data: {")]
+        deltas = [event["choices"][0]["delta"] for event in events]
+        blocks = [block for delta in deltas for block in delta.get("thinking_blocks", [])]
+        thought = "".join(delta.get("reasoning_content", "") for delta in deltas)
+        [call] = [call for delta in deltas for call in delta.get("tool_calls", []) if "id" in call]
+    else:
+        message = answer.json["choices"][0]["message"]
+        blocks, thought, [call] = message["thinking_blocks"], message["reasoning_content"], message["tool_calls"]
+    turn = {**CALLED, "tool_calls": [{**CALL, "id": call["id"]}], "thinking_blocks": blocks}
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "Sun."}
+    after = api.post("/v1/chat/completions", {**body, "stream": False, "messages": [ASKED, turn, result]})
+
+    assert thought == "The request is clear."
+    assert [block["type"] for block in blocks] == ["thinking"]
+    assert (after.status, "Rolecall-Ignored-Fields" in after.headers) == (200, False)
+    assert "Sun." in after.json["choices"][0]["message"]["content"]
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_schema_for_the_answer_is_anthropics_own_affair_where_it_can_be(strict: bool) -> None:
     """Closed as it wants it, where the client's strict says that it is."""
@@ -437,9 +531,6 @@ def test_the_systems_texts_stand_apart_in_their_order() -> None:
     assert request["messages"] == [{"role": "user", "content": _text(ASKED["content"])}]
 
 
-RESULTS = [{"role": "tool", "tool_call_id": call, "content": "Sun."} for call in ("c1", "c2")]
-
-
 def _saying(*parts: dict[str, Any]) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": list(parts)}]}
 
@@ -449,7 +540,9 @@ REFUSED: list[Any] = [
     pytest.param({"logprobs": True}, "unsupported_parameter", "logprobs", id="probabilities"),
     pytest.param({"functions": [{"name": "f"}]}, "unsupported_parameter", "functions", id="functions of old"),
     pytest.param({"modalities": ["audio"]}, "unsupported_parameter", "modalities", id="speech"),
-    pytest.param({"reasoning_effort": "low"}, "unsupported_parameter", "reasoning_effort", id="an effort"),
+    pytest.param(
+        {"model": OLD, "reasoning_effort": "low"}, "unsupported_parameter", "reasoning_effort", id="an effort of none"
+    ),
     pytest.param({"prediction": {}}, "unsupported_parameter", "prediction", id="a prediction"),
     pytest.param({"tools": [{"type": "custom"}]}, "invalid_value", "tools.0.type", id="a tool of another kind"),
     pytest.param({"tools": [{"type": "function"}]}, "missing_field", "tools.0.function", id="a tool that is none"),
