@@ -11,13 +11,14 @@ from botocore.exceptions import ClientError
 from tools.pythons import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 PRECIOUS: Final = frozenset({"Table", "ServiceRole"})
 """What customers depend on: their external IDs are in the one, their trust policies name the other."""
 _PAUSE: Final = 3.0
 _LONGEST: Final = 1800.0
 _NEVER_CAME_UP: Final = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+_BEGINNINGS: Final = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
 _STUCK: Final = "UPDATE_ROLLBACK_FAILED"
 """It is in use. To delete it would take the API, its address and the role away from every customer."""
 
@@ -158,11 +159,27 @@ class Stacks:
         return {row["OutputKey"]: row["OutputValue"] for row in stack.get("Outputs", [])}
 
     def _failures(self, name: str) -> str:
-        events = self._client.describe_stack_events(StackName=name)["StackEvents"]
-        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+        """Return what failed in the last operation, the cause first: what follows was cancelled for it."""
+        failed: list[Any] = []
+        for event in self._events(name):
+            if event["LogicalResourceId"] == name and event["ResourceStatus"] in _BEGINNINGS:
+                # Where it began; before that stands what failed another time.
+                break
+            if event["ResourceStatus"].endswith("_FAILED"):
+                failed.append(event)
         return "\n".join(
-            f"  - {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed[:10]
+            f"  - {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed[:-11:-1]
         )
+
+    def _events(self, name: str) -> Iterator[Any]:
+        """Yield the stack's events, the newest first."""
+        more: dict[str, str] = {}
+        while True:
+            page = self._client.describe_stack_events(StackName=name, **more)
+            yield from page["StackEvents"]
+            if not page.get("NextToken"):
+                return
+            more = {"NextToken": page["NextToken"]}
 
     def _until(self, ask: Callable[[], Any], ended: Callable[[Any], bool]) -> Any:
         deadline = self._clock() + _LONGEST

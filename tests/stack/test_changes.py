@@ -116,19 +116,32 @@ def test_the_outputs_come_back_when_it_is_done(played: Played) -> None:
 
 
 def test_what_failed_is_told_by_name(played: Played) -> None:
-    """The resources whose change failed and why, not only that the stack rolled back."""
+    """The resources whose change failed and why, not only that the stack rolled back.
+
+    The cause first, though a rollback writes pages of events after it; and nothing of what failed last week.
+    """
     played.stubber.add_response("execute_change_set", {})
     played.stack("UPDATE_ROLLBACK_COMPLETE")
     event: dict[str, Any] = {"StackId": "s", "EventId": "e", "StackName": NAME, "Timestamp": datetime.now(UTC)}
-    failed = {"LogicalResourceId": "APIHandler", "ResourceStatus": "UPDATE_FAILED", "ResourceStatusReason": "too big"}
-    fine = {"LogicalResourceId": "Table", "ResourceStatus": "UPDATE_COMPLETE"}
-    played.stubber.add_response("describe_stack_events", {"StackEvents": [{**event, **failed}, {**event, **fine}]})
+    pages = (
+        [("Table", "UPDATE_COMPLETE", ""), ("Reverify", "UPDATE_FAILED", "Resource update cancelled")],
+        [
+            ("APIHandler", "UPDATE_FAILED", "too big"),
+            (NAME, "UPDATE_IN_PROGRESS", "User Initiated"),
+            ("Domain", "UPDATE_FAILED", "no such certificate"),
+        ],
+    )
+    for number, page in enumerate(pages):
+        names = ("LogicalResourceId", "ResourceStatus", "ResourceStatusReason")
+        rows = [{**event, **dict(zip(names, row, strict=True))} for row in page]
+        more = {"NextToken": "more"} if number == 0 else {}
+        played.stubber.add_response("describe_stack_events", {"StackEvents": rows, **more})
 
     with pytest.raises(PackageError) as refused:
         played.stacks.carry_out(CHANGES)
     assert "UPDATE_ROLLBACK_COMPLETE" in str(refused.value)
-    assert "- APIHandler: too big" in str(refused.value)
-    assert "Table" not in str(refused.value)
+    told = str(refused.value).splitlines()[1:]
+    assert told == ["  - APIHandler: too big", "  - Reverify: Resource update cancelled"]
 
 
 def test_waiting_ends(played: Played) -> None:
