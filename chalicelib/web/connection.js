@@ -74,7 +74,14 @@ async function act(view, slot, method, rest, done) {
     done(answer);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.kind !== "stopped") fill(slot, problemBox(error, { retry: () => act(view, slot, method, rest, done), signal: view.signal }));
+    if (error.kind === "stopped") return;
+    if (error.kind !== "refused") {
+      fill(slot, problemBox(error, { retry: () => act(view, slot, method, rest, done), signal: view.signal }));
+      return;
+    }
+    // Most often somebody else was first: what it is now is shown, and the same again would be refused again.
+    redraw(view, await connectionOf(view.connection.id, view.signal).catch(() => view.connection), "");
+    view.body.prepend(problemBox(error));
   }
 }
 

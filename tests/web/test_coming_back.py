@@ -223,6 +223,23 @@ def test_the_check_shows_what_another_window_found(visit: Callable[..., Person])
     person.told("verdict.refused")
 
 
+def test_what_another_window_did_first_is_shown(visit: Callable[..., Person]) -> None:
+    """The refusal is told, and the page is what the connection is now, instead of a button that is refused for ever."""
+    person = visit()
+    connection_id = person.active()
+    person.sign_in(f"#/c/{connection_id}")
+    person.button("rotation.start").wait_for()
+    person.api.post(f"/v1/connections/{connection_id}/rotation", {})
+    person.button("rotation.start").click()
+    person.told("rotation.under")
+    assert "rotating" in person.page.locator(".banner.bad").inner_text()
+    assert person.button("again").count() == 0
+
+    person.button("rotation.cancel").click()
+    person.button("rotation.start").wait_for()
+    assert person.page.locator(".banner.bad").count() == 0
+
+
 def test_what_is_asked_for_twice_is_shown_once(visit: Callable[..., Person]) -> None:
     """A second press on “Show more” brings no row twice, and the focus goes on where the new ones begin."""
     person = visit()
