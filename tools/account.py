@@ -15,10 +15,11 @@ from chalicelib.bedrock.regions import REGIONS
 from chalicelib.errors import ServiceError
 from chalicelib.identifiers import RoleArn, partition_of, partitions
 from chalicelib.onboarding.documents.launch import shared_template, template_name
+from tools import parameters
 from tools.pythons import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import boto3
@@ -153,7 +154,7 @@ def check_first_deployment(account: Account, stage: str, chosen: Mapping[str, st
     name = f"rolecall-{stage}"
     problems = _table_problems(account, name, chosen.get("EXISTING_TABLE", ""))
     makes_role = chosen.get("CREATE_SERVICE_ROLE", "yes") == "yes"
-    has_role = _is_there(lambda: account.client("iam").get_role(RoleName=name))
+    has_role = _found(lambda: account.client("iam").get_role(RoleName=name)) is not None
     if makes_role and has_role:
         problems.append(
             f"The role {name} is there. If it is this stage's in another region, set CREATE_SERVICE_ROLE=no."
@@ -176,22 +177,32 @@ def check_table(account: Account, stage: str, existing: str) -> None:
 
 
 def _table_problems(account: Account, name: str, existing: str) -> list[str]:
-    is_there = _is_there(lambda: account.client("dynamodb").describe_table(TableName=existing or name))
-    if existing and not is_there:
+    found = _found(lambda: account.client("dynamodb").describe_table(TableName=existing or name))
+    if not existing:
+        left = f"The table {name} is there, left by an earlier stack. Set EXISTING_TABLE={name} to take it up again."
+        return [] if found is None else [left]
+    if found is None:
         return [f"There is no table {existing} in {account.region}, which EXISTING_TABLE names."]
-    if is_there and not existing:
-        return [f"The table {name} is there, left by an earlier stack. Set EXISTING_TABLE={name} to take it up again."]
-    return []
+    table, own = found["Table"], parameters.table()
+    indexes = {index["IndexName"]: index["KeySchema"] for index in table.get("GlobalSecondaryIndexes", [])}
+    if table["KeySchema"] != own["KeySchema"]:
+        return [f"The table {existing}, which EXISTING_TABLE names, is none of Rolecall's: it has other keys."]
+    return [
+        f"The table {existing} has not the index {index['IndexName']}, without which no role is verified again."
+        " Restore it with its indexes."
+        for index in own["GlobalSecondaryIndexes"]
+        if indexes.get(index["IndexName"]) != index["KeySchema"]
+    ]
 
 
-def _is_there(ask: Any) -> bool:
+def _found(ask: Callable[[], Any]) -> Any:
+    """Return what AWS answers, or None when it says that there is no such thing."""
     try:
-        ask()
+        return ask()
     except ClientError as error:
         if error.response["Error"]["Code"] in {"ResourceNotFoundException", "NoSuchEntity"}:
-            return False
+            return None
         raise
-    return True
 
 
 def file_key(stage: str, path: Path) -> str:

@@ -62,8 +62,18 @@ def parameters() -> dict[str, Any]:
 
 def declared() -> dict[str, Any]:
     """Return all parameters of the stack: one for each setting, and those of the stack itself."""
-    resources = json.loads((_ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
-    return {**parameters(), **resources["Parameters"]}
+    return {**parameters(), **_resources()["Parameters"]}
+
+
+def table() -> dict[str, Any]:
+    """Return the properties of the table as the stack makes it."""
+    made: dict[str, Any] = _resources()["Resources"]["Table"]["Properties"]
+    return made
+
+
+def _resources() -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((_ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
+    return read
 
 
 def conditions() -> dict[str, Any]:

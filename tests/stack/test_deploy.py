@@ -26,7 +26,7 @@ import boto3
 import pytest
 
 from tests.stack.far_aws import ACCOUNT, as_far_as_moto_goes
-from tools import changes, chosen
+from tools import changes, chosen, parameters
 from tools.account import Account
 from tools.pythons import PackageError
 
@@ -271,13 +271,26 @@ def test_another_table_takes_no_place_unasked(far: Far) -> None:
     wrong = far.deploy("--confirm", "yes", settings=ENOUGH + "EXISTING_TABLE=nowhere\n")
     assert "The stack can't be changed: There is no table nowhere in us-east-1" in wrong.stderr
 
-    dynamodb = far.client("dynamodb")
-    dynamodb.create_table(
-        TableName="restored",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    own = parameters.table()
+    indexes = own["GlobalSecondaryIndexes"]
+    keys = {"other": own["KeySchema"][:1], "bare": own["KeySchema"], "restored": own["KeySchema"]}
+    for name, schema in keys.items():
+        more = {"GlobalSecondaryIndexes": indexes} if name == "restored" else {}
+        used = {
+            row["AttributeName"] for part in (schema, *(one["KeySchema"] for one in indexes if more)) for row in part
+        }
+        far.client("dynamodb").create_table(
+            TableName=name,
+            KeySchema=schema,
+            AttributeDefinitions=[row for row in own["AttributeDefinitions"] if row["AttributeName"] in used],
+            BillingMode="PAY_PER_REQUEST",
+            **more,
+        )
+    foreign = far.deploy("--confirm", "yes", settings=ENOUGH + "EXISTING_TABLE=other\n")
+    assert "other, which EXISTING_TABLE names, is none of Rolecall's" in foreign.stderr
+    # A restore may leave the indexes out.
+    bare = far.deploy("--confirm", "yes", settings=ENOUGH + "EXISTING_TABLE=bare\n")
+    assert "The table bare has not the index due" in bare.stderr
     asked = far.deploy("--confirm", "yes", settings=ENOUGH + "EXISTING_TABLE=restored\n")
     told = "This takes the table restored in place of rolecall-prod: no connection of rolecall-prod is served any more."
     assert told in asked.stdout
