@@ -60,7 +60,10 @@ def build(stage: str, architecture: str, python: Python, out: Path, wheels: Path
         raise PackageError(f"There is no stage {stage!r}; .chalice/config.json has {', '.join(stages())}.")
     if architecture not in dependencies.ARCHITECTURES:
         raise PackageError(f"ARCH is {' or '.join(dependencies.ARCHITECTURES)}, not {architecture!r}.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PackageError(f"Nothing can be written to {out}: {error.strerror}.") from error
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         sources, content = work / "sources", work / "content"

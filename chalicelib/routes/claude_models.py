@@ -81,8 +81,9 @@ def _not_found() -> ServiceError:
     )
 
 
-def _rank(row: native_shapes.ClaudeRow) -> tuple[bool, str, str]:
-    return not row["id"].startswith(LISTED_AS), row["created_at"], row["id"]
+def _rank(row: native_shapes.ClaudeRow) -> tuple[bool, bool, str, str]:
+    # Since 2026 Anthropic's names hold no date: what has none is newer than what has one.
+    return not row["id"].startswith(LISTED_AS), row["created_at"] == _at(0), row["created_at"], row["id"]
 
 
 def _of_bedrock(name: str, model: Model) -> native_shapes.ClaudeRow:

@@ -258,6 +258,9 @@ def _package(*arguments: str) -> subprocess.CompletedProcess[str]:
         pytest.param(["--stage", "production"], "There is no stage 'production'; .chalice/config.json has", id="stage"),
         pytest.param(["--stage", ""], "There is no stage ''", id="no stage"),
         pytest.param(["--stage", "prod", "--arch", "riscv"], "ARCH is arm64 or x86_64, not 'riscv'", id="architecture"),
+        pytest.param(
+            ["--stage", "prod", "--out", __file__], f"Nothing can be written to {__file__}: File", id="a file"
+        ),
         pytest.param(["--stage", "prod", "--python", "/no/python"], "/no/python is not a CPython", id="Python"),
     ],
 )
