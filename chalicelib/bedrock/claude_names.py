@@ -29,10 +29,9 @@ def claudes(models: Sequence[Model]) -> dict[str, Model]:
             continue
         known = _OURS.fullmatch(model.foundation_model)
         name = None if known is None else "-".join(filter(None, (known["name"], known["date"])))
-        way = None if name is None or model.is_own else claude_called(name, models)
-        if name is None or way is None:
+        if name is None or model.is_own:
             found[model.id] = model
-        else:
+        elif name not in found and (way := claude_called(name, models)) is not None:
             found[name] = way
     return found
 

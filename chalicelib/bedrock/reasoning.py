@@ -144,10 +144,10 @@ def _asked_by_itself(request: ChatRequest) -> bool:
 def thoughts(message: Message) -> list[dict[str, Any]]:
     """Return Converse's blocks of what the model thought in an earlier answer: those that it signed."""
     made: list[dict[str, Any]] = []
-    for block in message.thinking_blocks or ():
+    for block in filter(is_signed, message.thinking_blocks or ()):
         match block:
-            case Thinking(signature=str(signature)) if signature:
-                made.append({"reasoningText": {"text": block.thinking, "signature": signature}})
+            case Thinking():
+                made.append({"reasoningText": {"text": block.thinking, "signature": block.signature}})
             case RedactedThinking():
                 made.append({"redactedContent": _of_base64(block.data)})
     return [{"reasoningContent": one} for one in made]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from chalicelib.chat.shapes import FinishReason, TokenUsage
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("rolecall")
 
 _FINISH: Final[Mapping[str, FinishReason]] = {
     "end_turn": "stop",
@@ -38,12 +38,17 @@ def finish_reason(stop_reason: str, *, calls: bool = False) -> FinishReason:
         raise ServiceError("upstream_error", f"Bedrock ended the answer with {stop_reason}.", fix="Try again.")
     finish = _FINISH.get(stop_reason)
     if finish is None:
-        # The answer is there and whole; a new word for why it ended is no reason to keep it from the caller.
-        log.warning("unknown stop reason", extra={"reason": ascii(stop_reason[:50])})
-        finish = "stop"
+        finish = unknown(stop_reason)
     if finish in {"stop", "tool_calls"}:
         return "tool_calls" if calls else "stop"
     return finish
+
+
+def unknown(stop_reason: str) -> FinishReason:
+    """Log a reason that nobody knows yet, a provider's as well, and return the word to use for it."""
+    # The answer is there and whole; a new word for why it ended is no reason to keep it from the caller.
+    log.warning("unknown stop reason", extra={"reason": ascii(stop_reason[:50])})
+    return "stop"
 
 
 def usage_of(usage: Mapping[str, object]) -> TokenUsage:

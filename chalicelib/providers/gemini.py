@@ -9,16 +9,14 @@ word, which would pass for an answer that says nothing.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.bedrock.stops import unknown
 from chalicelib.providers.failures import broken_off, ended_early
 from chalicelib.providers.foreign import number, rows, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-log = logging.getLogger("rolecall")
 
 _OPENAIS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _GOOGLES: Final = {
@@ -94,11 +92,7 @@ def _reason(choice: Mapping[str, Any], *, calls: bool) -> str | None:
     if any(word in told for word in _BROKEN):
         raise broken_off("google", told)
     word = told.partition(":")[0].strip()
-    reason = word if word in _OPENAIS else _GOOGLES.get(word)
-    if reason is None:
-        # As with Bedrock: the answer is there, and a new word for why it ended is no reason to keep it back.
-        log.warning("unknown stop reason", extra={"reason": ascii(told[:50])})
-        reason = "stop"
+    reason = word if word in _OPENAIS else _GOOGLES.get(word) or unknown(told)
     if calls and reason == "stop":
         # An agent that reads `stop` never runs its tools.
         return "tool_calls"

@@ -9,6 +9,7 @@ import base64
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.bedrock import media
+from chalicelib.bedrock.reasoning import is_signed
 from chalicelib.bedrock.tools import arguments_of
 from chalicelib.chat import FilePart, ImagePart, RedactedThinking, Thinking
 from chalicelib.chat.messages import text_of
@@ -61,10 +62,10 @@ def blocks_of(message: Message, param: str, ids: CallIds, *, with_thoughts: bool
 
 def _thoughts(message: Message) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
-    for block in message.thinking_blocks or ():
+    for block in filter(is_signed, message.thinking_blocks or ()):
         match block:
-            case Thinking(signature=str(signature)) if signature:
-                made.append({"type": "thinking", "thinking": block.thinking, "signature": signature})
+            case Thinking():
+                made.append({"type": "thinking", "thinking": block.thinking, "signature": block.signature})
             case RedactedThinking():
                 made.append({"type": "redacted_thinking", "data": block.data})
     return made

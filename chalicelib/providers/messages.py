@@ -6,13 +6,13 @@ Source: Anthropic's API reference, "Messages" and "Streaming messages", version 
 from __future__ import annotations
 
 import json
-import logging
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.bedrock.offer import ONE_JSON
 from chalicelib.bedrock.quirks import Quirk, quirks_of
 from chalicelib.bedrock.reasoning import is_signed, reasoning_of
+from chalicelib.bedrock.stops import unknown
 from chalicelib.bedrock.tools import NAME, call_ids, require_results
 from chalicelib.errors import ServiceError
 from chalicelib.providers.foreign import number, rows, text
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.reasoning import Reasoning
     from chalicelib.bedrock.tools import CallIds
     from chalicelib.chat import ChatRequest, Message
-
-log = logging.getLogger("rolecall")
 
 MAX_TOKENS: Final = 4096
 """Messages wants a limit; every Claude model takes this one. An answer that it cuts says `length`."""
@@ -172,9 +170,7 @@ def finish_reason(stop_reason: str, *, answered: bool = False) -> str:
     finish = _REASONS.get(stop_reason)
     if finish == "tool_calls" and answered:
         return "stop"
-    if finish is None:
-        log.warning("unknown stop reason", extra={"reason": ascii(stop_reason[:50])})
-    return finish or "stop"
+    return finish or unknown(stop_reason)
 
 
 def usage_of(usage: Mapping[str, object], output: int) -> dict[str, Any]:

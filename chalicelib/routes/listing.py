@@ -5,7 +5,7 @@ In OpenAI's shape; for Anthropic's clients, which ask at the same address, in th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from chalicelib.bedrock.catalogs import LIFE_SECONDS
 from chalicelib.errors import ServiceError
@@ -15,6 +15,7 @@ from chalicelib.onboarding.report import finding_row
 from chalicelib.routes import own_key
 from chalicelib.routes.exchange import Reply
 from chalicelib.routes.manners import OPENAI_OR_ANTHROPIC, is_of_anthropics_client
+from chalicelib.routes.provider_models import CREATED
 from chalicelib.routes.upstream import chosen
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.bedrock.sessions import Sessions
     from chalicelib.bedrock.wire import Wire
     from chalicelib.onboarding.availability import Availability
-    from chalicelib.onboarding.served import Served, ServedConnections
+    from chalicelib.onboarding.served import ServedConnections
     from chalicelib.routes import model_shapes, native_shapes
     from chalicelib.routes.auth import Caller
     from chalicelib.routes.boundary import Boundary
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from chalicelib.routes.credential import OwnKeys
     from chalicelib.routes.exchange import Request
     from chalicelib.routes.models import ConnectionModels
-
-_CREATED: Final = 1_700_000_000
-"""OpenAI's `created` of a model, in seconds since 1970. Bedrock does not tell it; a fixed time is in the past."""
 
 
 class ModelRoutes:
@@ -73,7 +71,7 @@ class ModelRoutes:
         own = self._own_keys.provider(request, caller)
         if own is not None:
             return own_key.list_models(*own)
-        served = self._choose(request, caller)
+        served = chosen(self._served, request, caller)
         catalog = self._models.catalog(served, within=_age(request))
         return Reply({"object": "list", "data": [model_row(model) for model in catalog.models]})
 
@@ -86,7 +84,7 @@ class ModelRoutes:
         if own is not None:
             return own_key.get_model(*own, wanted)
         wanted = wanted.removeprefix(LISTED_AS)
-        served = self._choose(request, caller)
+        served = chosen(self._served, request, caller)
         return Reply(model_row(self._models.find(wanted, served)))
 
     def availability(self, request: Request, caller: Caller) -> Reply[model_shapes.AvailabilityTable]:
@@ -104,9 +102,6 @@ class ModelRoutes:
         rows = availability(served.connection, credentials, self._wire, probe=probe == "true")
         return Reply({"data": [availability_row(row) for row in rows]})
 
-    def _choose(self, request: Request, caller: Caller) -> Served:
-        return chosen(self._served, request, caller)
-
 
 def _age(request: Request) -> float:
     """Return how old a catalog may be, in seconds: HTTP's own word asks for one of this moment."""
@@ -119,7 +114,7 @@ def model_row(model: Model) -> model_shapes.ModelRow:
     return {
         "id": LISTED_AS + model.id,
         "object": "model",
-        "created": _CREATED,
+        "created": CREATED,
         "owned_by": model.provider,
         "rolecall": cast("model_shapes.ModelDetails", {"provider": "bedrock", "name": model.name, **model.details()}),
     }

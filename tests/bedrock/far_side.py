@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OK = b'{"fine": true}'
+A_MINUTE_CUT_SHORT = 20
+"""Seconds: a limit of parts of a second holds when what would take a minute ends within them, on any machine."""
 
 
 @dataclass

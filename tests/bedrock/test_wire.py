@@ -15,7 +15,7 @@ from chalicelib.bedrock.failures import AwsError, Unreachable, explain
 from chalicelib.bedrock.operations import CONVERSE, CONVERSE_STREAM, LIST_FOUNDATION_MODELS
 from chalicelib.bedrock.signing import ApiKey, Credentials
 from chalicelib.bedrock.wire import Answer, Wire
-from tests.bedrock.far_side import OK, FarSide, Step, error
+from tests.bedrock.far_side import A_MINUTE_CUT_SHORT, OK, FarSide, Step, error
 from tests.bedrock.test_eventstream import frame
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "TOKEN/with+chars==")
 BODY = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
-A_MINUTE_CUT_SHORT = 20
-"""Seconds: a limit of parts of a second holds when what would take a minute ends within them, on any machine."""
 
 
 def _call(far: FarSide, seconds: float = 5.0) -> Answer:
